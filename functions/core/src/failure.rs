@@ -1,0 +1,98 @@
+//! Failures of a function, as the caller of `aws lambda invoke` sees them: a stable `errorType` and one sentence.
+
+use crate::port::{Fault, FaultKind};
+
+/// `errorType` of a Lambda function error. Scripts match on it, so none is ever renamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorType {
+    InvalidRequest,
+    UnknownProtection,
+    ForeignTarget,
+    MalformedDistribution,
+    /// Lost the race for the distribution's ETag too often.
+    DistributionChanged,
+    Throttled,
+    AccessDenied,
+    LedgerUnavailable,
+    Unavailable,
+}
+
+impl ErrorType {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorType::InvalidRequest => "InvalidRequest",
+            ErrorType::UnknownProtection => "UnknownProtection",
+            ErrorType::ForeignTarget => "ForeignTarget",
+            ErrorType::MalformedDistribution => "MalformedDistribution",
+            ErrorType::DistributionChanged => "DistributionChanged",
+            ErrorType::Throttled => "Throttled",
+            ErrorType::AccessDenied => "AccessDenied",
+            ErrorType::LedgerUnavailable => "LedgerUnavailable",
+            ErrorType::Unavailable => "Unavailable",
+        }
+    }
+}
+
+/// A request that was not carried out. The message says what happened, what it means and what to do next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    pub error_type: ErrorType,
+    pub message: String,
+}
+
+impl Failure {
+    pub fn new(error_type: ErrorType, message: impl Into<String>) -> Self {
+        Self { error_type, message: message.into() }
+    }
+
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorType::InvalidRequest, message)
+    }
+
+    /// A fault of the ledger: whatever its kind, nothing is known about pins, flips and targets.
+    pub fn ledger(fault: &Fault) -> Self {
+        Self::new(
+            ErrorType::LedgerUnavailable,
+            format!(
+                "The ledger cannot be used ({fault}); nothing was changed. To move traffic now, use break-glass: \
+                 {{\"action\":\"bypass\",\"distribution\":\"…\",\"from\":\"…\",\"to\":\"…\",\"reason\":\"…\"}}."
+            ),
+        )
+    }
+
+    /// A fault of CloudFront, Route 53 or CloudWatch, with what to do about it.
+    pub fn remote(fault: &Fault) -> Self {
+        let (error_type, advice) = match fault.kind {
+            FaultKind::AccessDenied => (
+                ErrorType::AccessDenied,
+                "nothing was changed; allow the action to this function's role (AllowedDistributions of the engine stack, \
+                 or an organisation policy) and run the same command again",
+            ),
+            FaultKind::Throttled => {
+                (ErrorType::Throttled, "AWS limits the rate; wait a minute and run the same command again")
+            }
+            FaultKind::Stale => (
+                ErrorType::DistributionChanged,
+                "someone else keeps changing the distribution; stop that deployment or run the same command again",
+            ),
+            FaultKind::Malformed => (
+                ErrorType::MalformedDistribution,
+                "nothing was changed; look at the distribution with `aws cloudfront get-distribution-config`",
+            ),
+            FaultKind::NotFound => (
+                ErrorType::ForeignTarget,
+                "it is gone, so nothing was changed; deploy the protection again or delete it",
+            ),
+            FaultKind::Refused => (
+                ErrorType::Unavailable,
+                "AWS refused the request, so nothing was changed; mend what the message names and run the same command again",
+            ),
+            FaultKind::Unknown => (
+                ErrorType::Unavailable,
+                "the outcome is unknown; ask for `status` before anything else, then run the same command again",
+            ),
+        };
+        Self::new(error_type, format!("{fault}: {advice}."))
+    }
+}

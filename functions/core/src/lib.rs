@@ -1,0 +1,36 @@
+//! The decisions of Failopen, and nothing else.
+//!
+//! State in, decision out. Nothing here reads a clock, an environment variable, a file or a socket: `now` and everything
+//! observed are arguments, so that every rule can be tested as a table. The functions around it (`provision`, `react`,
+//! `flip`) observe, ask this crate what to do, check the answer and apply it.
+
+pub mod alarm;
+pub mod amend;
+pub mod answer;
+pub mod commands;
+pub mod decide;
+pub mod decision;
+pub mod document;
+pub mod drift;
+pub mod failure;
+pub mod finding;
+pub mod flip;
+pub mod health_check;
+pub mod id;
+pub mod ledger;
+pub mod mark;
+pub mod notice;
+pub mod observe;
+pub mod plan;
+pub mod port;
+pub mod posture;
+pub mod preflight;
+pub mod probe;
+pub mod properties;
+pub mod records;
+pub mod response_url;
+#[cfg(test)]
+mod sample;
+pub mod secret;
+pub mod spec;
+pub mod wiring;

@@ -1,0 +1,231 @@
+//! Who is told what, and how often.
+
+use super::*;
+use crate::ledger::Latch;
+use crate::sample::{ago, bypassed_row, flip, noon, row};
+
+fn commands() -> Commands {
+    Commands::new("failopen-Flip")
+}
+
+fn holding(reason: Reason) -> Decision {
+    Decision::hold(reason, "alarm failopen-www-inspection is in ALARM")
+}
+
+struct Sight {
+    posture: Posture,
+    traffic: Traffic,
+    inspection: Health,
+    reason: Reason,
+}
+
+const FINE: Sight = Sight {
+    posture: Posture::Inspected,
+    traffic: Traffic::Inspected,
+    inspection: Health::Healthy,
+    reason: Reason::AlreadyThere,
+};
+const BY_DNS: Sight = Sight { traffic: Traffic::BypassedDns, inspection: Health::Unhealthy, ..FINE };
+const BY_EDGE: Sight = Sight {
+    posture: Posture::Bypassed,
+    traffic: Traffic::BypassedEdge,
+    inspection: Health::Unhealthy,
+    reason: Reason::AlreadyThere,
+};
+const SILENT: Sight =
+    Sight { traffic: Traffic::Unknown, inspection: Health::Unknown, reason: Reason::NoHealthData, ..FINE };
+const FOREIGN: Sight = Sight {
+    posture: Posture::Foreign,
+    traffic: Traffic::Unknown,
+    inspection: Health::Healthy,
+    reason: Reason::ForeignTarget,
+};
+
+/// Looks once, as react would, and returns the subjects of what is sent.
+fn look(row: &mut Row, sight: &Sight, now: Timestamp, drift: Option<&[Drift]>) -> Vec<Queued> {
+    let decision = holding(sight.reason);
+    let seen = Seen {
+        posture: sight.posture,
+        traffic: sight.traffic,
+        inspection: sight.inspection,
+        decision: &decision,
+        alarms_are_known: true,
+        drift,
+        observed_at: now,
+    };
+    row.watch = watch(row, &seen, &commands(), now);
+    std::mem::take(&mut row.watch.outbox)
+}
+
+fn after(seconds: i64) -> Timestamp {
+    ago(-seconds)
+}
+
+#[test]
+fn a_quiet_protection_says_nothing() {
+    let mut row = row();
+    for minute in 0..120 {
+        assert!(look(&mut row, &FINE, after(minute * 60), None).is_empty());
+    }
+}
+
+#[test]
+fn each_change_of_traffic_is_told_once() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    let told = look(&mut row, &BY_DNS, after(60), None);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].subject.contains("DNS sends traffic to the application"), "{}", told[0].subject);
+    assert!(look(&mut row, &BY_DNS, after(120), None).is_empty());
+    assert_eq!(look(&mut row, &BY_EDGE, after(180), None).len(), 1);
+    let told = look(&mut row, &FINE, after(240), None);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].subject.contains("inspected again"), "{}", told[0].subject);
+}
+
+#[test]
+fn while_not_inspected_people_are_reminded_every_hour() {
+    let mut row = bypassed_row(0);
+    look(&mut row, &FINE, noon(), None);
+    let mut told = 0;
+    for minute in 1..=180 {
+        told += look(&mut row, &BY_EDGE, after(minute * 60), None).len();
+    }
+    assert_eq!(told, 3, "the change, and two reminders");
+}
+
+#[test]
+fn a_message_carries_the_state_the_cause_and_the_next_command() {
+    let mut row = bypassed_row(5);
+    row.watch.traffic = Some(Traffic::Inspected);
+    row.watch.posture = Some(Posture::Inspected);
+    let told = look(&mut row, &BY_EDGE, noon(), None);
+    let body = &told[0].body;
+    for wanted in ["bypassed-edge", "automation bypassed it", "AlarmActive", "\"action\":\"restore\"", "failopen-Flip"]
+    {
+        assert!(body.contains(wanted), "{wanted} is missing in {body}");
+    }
+    assert!(told[0].subject.len() <= 100 && told[0].subject.contains("www"), "{}", told[0].subject);
+}
+
+#[test]
+fn where_layer_two_only_notifies_the_command_to_run_next_is_the_bypass() {
+    let begin = |reason| {
+        let mut row = row();
+        look(&mut row, &FINE, noon(), None);
+        let sight = Sight { reason, ..BY_DNS };
+        let change = look(&mut row, &sight, after(60), None);
+        let reminder = look(&mut row, &sight, after(4_000), None);
+        [change, reminder].map(|told| told[0].body.clone())
+    };
+    for body in begin(Reason::NotifyOnly) {
+        assert!(body.contains("\"action\":\"bypass\""), "{body}");
+    }
+    for reason in [Reason::EdgeOff, Reason::Pinned, Reason::ApplicationUnhealthy, Reason::AlarmActive] {
+        for body in begin(reason) {
+            assert!(body.contains("\"action\":\"status\""), "{reason}: {body}");
+        }
+    }
+}
+
+#[test]
+fn subjects_are_short_printable_ascii() {
+    let long = "ü\n".repeat(200);
+    let subject = subject_line("www", &long);
+    assert_eq!(subject.chars().count(), 100);
+    assert!(subject.chars().all(|c| c.is_ascii_graphic() || c == ' '));
+}
+
+#[test]
+fn missing_health_data_is_told_once_an_episode() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    assert_eq!(look(&mut row, &SILENT, after(60), None).len(), 1);
+    for minute in 2..60 {
+        assert!(look(&mut row, &SILENT, after(minute * 60), None).is_empty());
+    }
+    look(&mut row, &FINE, after(3_600), None);
+    let told = look(&mut row, &SILENT, after(3_660), None);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].subject.contains("no health data"), "{}", told[0].subject);
+}
+
+#[test]
+fn a_new_alarm_without_data_is_given_ten_minutes() {
+    let mut row = row();
+    for minute in 0..10 {
+        assert!(look(&mut row, &SILENT, after(minute * 60), None).is_empty(), "minute {minute}");
+    }
+    assert_eq!(look(&mut row, &SILENT, after(600), None).len(), 1);
+    assert!(look(&mut row, &SILENT, after(660), None).is_empty());
+}
+
+#[test]
+fn a_foreign_target_is_told_once_an_episode() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    let told = look(&mut row, &FOREIGN, after(60), None);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].subject.contains("foreign"), "{}", told[0].subject);
+    assert!(look(&mut row, &FOREIGN, after(120), None).is_empty());
+    look(&mut row, &FINE, after(180), None);
+    assert_eq!(look(&mut row, &FOREIGN, after(240), None).len(), 1);
+}
+
+#[test]
+fn a_latch_is_told_once() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    row.latch = Some(Latch { since: noon(), because: "6 flips".into() });
+    let told = look(&mut row, &FINE, after(60), None);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].body.contains("unlatch"), "{}", told[0].body);
+    assert!(look(&mut row, &FINE, after(120), None).is_empty());
+    row.latch = None;
+    look(&mut row, &FINE, after(180), None);
+    row.latch = Some(Latch { since: after(240), because: "6 flips".into() });
+    assert_eq!(look(&mut row, &FINE, after(240), None).len(), 1);
+}
+
+#[test]
+fn a_drift_is_told_once_and_keeps_its_beginning() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    let drift = [Drift { what: "record TTL".into(), expected: "30".into(), found: "300".into() }];
+    let told = look(&mut row, &FINE, after(60), Some(&drift));
+    assert_eq!(told.len(), 1);
+    assert!(told[0].body.contains("expected 30, found 300"), "{}", told[0].body);
+    assert!(look(&mut row, &FINE, after(960), Some(&drift)).is_empty());
+    assert_eq!(row.watch.drift[0].since, after(60));
+    assert!(look(&mut row, &FINE, after(1_860), Some(&[])).is_empty());
+    assert_eq!(look(&mut row, &FINE, after(2_760), Some(&drift)).len(), 1);
+}
+
+#[test]
+fn an_unreadable_distribution_is_told_once_and_at_once_only_where_waiting_is_useless() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    row.watch = watch_unreadable(&row, "AccessDenied", true, &commands(), after(60));
+    assert_eq!(std::mem::take(&mut row.watch.outbox).len(), 1);
+    row.watch = watch_unreadable(&row, "AccessDenied", true, &commands(), after(120));
+    assert!(row.watch.outbox.is_empty());
+
+    look(&mut row, &FINE, after(180), None);
+    for minute in 4..14 {
+        row.watch = watch_unreadable(&row, "Throttling", false, &commands(), after(minute * 60));
+        assert!(row.watch.outbox.is_empty(), "minute {minute}");
+    }
+    row.watch = watch_unreadable(&row, "Throttling", false, &commands(), after(14 * 60));
+    assert_eq!(row.watch.outbox.len(), 1);
+}
+
+#[test]
+fn a_bypass_is_disowned_only_when_inspected_was_seen_well_after_it() {
+    let mut row = bypassed_row(30);
+    look(&mut row, &FINE, noon(), None);
+    assert!(row.bypass_is_ours(), "a reading this close to the flip may be older than the flip");
+    look(&mut row, &FINE, after(60), None);
+    assert!(!row.bypass_is_ours());
+    row.record_flip(flip(Side::Bypassed, FlippedBy::Automation, -120));
+    assert!(row.bypass_is_ours());
+}

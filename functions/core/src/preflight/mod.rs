@@ -1,0 +1,360 @@
+//! What stands against a protection, judged from what was read before anything is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::alarm::{AlarmState, ObservedAlarm};
+use crate::document::{Document, OriginKind};
+use crate::finding::{Code, Finding, Severity, Target, Weight};
+use crate::id::{DistributionId, HealthCheckId, HostedZoneId, Hostname, OwnerMark};
+use crate::ledger::{MadeDistribution, MadeRecords, Row};
+use crate::port::{ObservedHealthCheck, ObservedZone, ProbeOutcome, RecordSet};
+use crate::records;
+use crate::spec::{Dns, HealthCheckSpec, Preflight, Spec};
+use crate::wiring::{Ours, wire};
+
+/// What the engine may touch, as its IAM policies name it: a request outside is refused before any call, by name, instead
+/// of by an AccessDenied somewhere in the middle.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowLists {
+    pub distributions: BTreeSet<DistributionId>,
+    pub zones: BTreeSet<HostedZoneId>,
+    pub records: BTreeSet<Hostname>,
+    /// ARNs of roles in other accounts.
+    pub zone_roles: BTreeSet<String>,
+}
+
+impl AllowLists {
+    /// What `spec` wants and the engine may not touch.
+    pub fn refusals(&self, spec: &Spec) -> Vec<Finding> {
+        let refusal = |code, property: &str, what: &str, id: &str, parameter: &str| {
+            Finding::structural(
+                code,
+                property,
+                Target::Engine,
+                format!(
+                    "{what} {id} is not one that this engine may touch, so nothing was read or changed; add it to \
+                     {parameter} of the engine's stack, deploy that, and try again"
+                ),
+            )
+        };
+        let mut findings = Vec::new();
+        if !self.distributions.contains(&spec.distribution) {
+            findings.push(refusal(
+                Code::DistributionNotAllowed,
+                "DistributionId",
+                "distribution",
+                spec.distribution.as_str(),
+                "AllowedDistributions",
+            ));
+        }
+        let Dns::Route53 { zone } = &spec.dns else { return findings };
+        if !self.zones.contains(&zone.id) {
+            let id = zone.id.as_str();
+            findings.push(refusal(Code::Permission, "HostedZoneId", "hosted zone", id, "AllowedHostedZones"));
+        }
+        if !self.records.contains(&spec.failover_record) {
+            let name = spec.failover_record.as_str();
+            findings.push(refusal(Code::Permission, "FailoverRecord", "record", name, "AllowedRecords"));
+        }
+        if let Some(role) = zone.role.as_ref().filter(|role| !self.zone_roles.contains(&role.arn)) {
+            let parameter = "AllowedHostedZoneRoles";
+            findings.push(refusal(Code::Permission, "HostedZoneRoleArn", "role", &role.arn, parameter));
+        }
+        findings
+    }
+
+    /// What an Update to `spec` would have to take out of a place that the engine may not touch any more. Found out half-way,
+    /// that could be neither finished nor rolled back: both need the place.
+    pub fn refusals_of_former(&self, row: &Row, spec: &Spec) -> Vec<Finding> {
+        let refusal = |code, property: &str, what: String, parameter: &str| {
+            Finding::structural(
+                code,
+                property,
+                Target::Engine,
+                format!(
+                    "it leads away from {what}, which this engine may not touch any more and would have to clean up; name that \
+                     in {parameter} of the engine's stack too, and try again"
+                ),
+            )
+        };
+        let mut findings = Vec::new();
+        for former in crate::wiring::distributions(row) {
+            if former.id != spec.distribution && !self.distributions.contains(&former.id) {
+                let what = format!("distribution {}", former.id);
+                findings.push(refusal(Code::DistributionNotAllowed, "DistributionId", what, "AllowedDistributions"));
+            }
+        }
+        for former in records::claimed(row).filter(|former| former.name != spec.failover_record) {
+            if !self.records.contains(&former.name) {
+                let what = format!("record {}", former.name);
+                findings.push(refusal(Code::Permission, "FailoverRecord", what, "AllowedRecords"));
+            }
+            if !self.zones.contains(&former.zone) {
+                let what = format!("hosted zone {}", former.zone);
+                findings.push(refusal(Code::Permission, "HostedZoneId", what, "AllowedHostedZones"));
+            }
+        }
+        findings
+    }
+}
+
+/// Everything that was read for one request.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// `None`: it does not exist.
+    pub distribution: Option<Document>,
+    /// `None` with another DNS service, or where the zone does not exist.
+    pub zone: Option<ObservedZone>,
+    /// Every record set of the failover record's name.
+    pub records: Vec<RecordSet>,
+    /// The checks that exist among those that the properties and the ledger name.
+    pub health_checks: BTreeMap<HealthCheckId, ObservedHealthCheck>,
+    pub alarm: ObservedAlarm,
+    pub alarm_owner: Option<OwnerMark>,
+    /// All rows of the ledger, ours too where there is one.
+    pub rows: Vec<Row>,
+    /// `None`: it was not asked.
+    pub application: Option<ProbeOutcome>,
+    /// What could not be read because the engine is not allowed to.
+    pub denied: Vec<Finding>,
+}
+
+impl Observed {
+    /// Our own row, if any: the row of this name, unless it belongs to somebody else.
+    pub fn row(&self, spec: &Spec, owner: &OwnerMark) -> Option<&Row> {
+        self.rows.iter().find(|row| row.name == spec.name && row.owner == *owner)
+    }
+
+    /// The protections of others in the same distribution.
+    pub fn others<'a>(&'a self, spec: &'a Spec) -> Vec<&'a MadeDistribution> {
+        let others = self.rows.iter().filter(|row| row.name != spec.name);
+        others.flat_map(crate::wiring::distributions).filter(|made| made.id == spec.distribution).collect()
+    }
+}
+
+/// All findings, in the order distribution, zone, records, health check, alarm, ledger, application.
+pub fn findings(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Vec<Finding> {
+    let mut findings = observed.denied.clone();
+    distribution(spec, owner, observed, &mut findings);
+    zone(spec, owner, observed, &mut findings);
+    health_checks(spec, observed, &mut findings);
+    alarm(owner, observed, &mut findings);
+    name(spec, owner, observed, &mut findings);
+    application(spec, observed, &mut findings);
+    findings
+}
+
+/// The findings that refuse the request under the resource's `Preflight`.
+pub fn refusing(preflight: Preflight, findings: &[Finding]) -> Vec<Finding> {
+    let refuses = |finding: &&Finding| match (finding.severity, finding.weight) {
+        (Severity::Warning, _) => false,
+        (Severity::Error, Weight::Structural) => true,
+        (Severity::Error, Weight::Advisory) => preflight == Preflight::Enforce,
+    };
+    findings.iter().filter(refuses).cloned().collect()
+}
+
+fn distribution(spec: &Spec, owner: &OwnerMark, observed: &Observed, findings: &mut Vec<Finding>) {
+    let Some(document) = &observed.distribution else {
+        let denied = findings.iter().any(|finding| finding.property == "DistributionId");
+        if !denied {
+            findings.push(Finding::structural(
+                Code::DistributionMissing,
+                "DistributionId",
+                Target::Distribution,
+                format!("there is no distribution {}; check the id and the account", spec.distribution),
+            ));
+        }
+        return;
+    };
+    if document.staging() || document.tenant_only() {
+        let kind = if document.staging() { "a staging distribution" } else { "a multi-tenant distribution" };
+        findings.push(Finding::structural(
+            Code::DistributionStaging,
+            "DistributionId",
+            Target::Distribution,
+            format!(
+                "{} is {kind}, whose behaviours no viewer reaches directly; name the one that serves",
+                spec.distribution
+            ),
+        ));
+    }
+    if !document.enabled() {
+        findings.push(Finding::error(
+            Code::DistributionDisabled,
+            "DistributionId",
+            Target::Distribution,
+            format!("{} is disabled, so it serves nobody and protects nothing; enable it first", spec.distribution),
+        ));
+    }
+    let ours = observed.row(spec, owner).and_then(|row| Ours::of(row, &spec.distribution));
+    match wire(document, spec, ours.as_ref(), &observed.others(spec)) {
+        Err(refused) => findings.extend(refused),
+        Ok(wiring) => application_origin(spec, document, &wiring.made, findings),
+    }
+}
+
+fn application_origin(spec: &Spec, document: &Document, made: &MadeDistribution, findings: &mut Vec<Finding>) {
+    let Some(origin) = document.origin(&made.application_origin) else { return };
+    if origin.domain_name != spec.application.as_str() {
+        findings.push(Finding::warning(
+            Code::OriginHostMismatch,
+            "ApplicationHostname",
+            Target::Application,
+            format!(
+                "the application origin {} is {}, not {}: DNS failover and a bypass would lead to different hosts; make \
+                 them the same unless that is meant",
+                origin.id, origin.domain_name, spec.application
+            ),
+        ));
+    }
+    if let OriginKind::Custom { https_port, protocol_policy, .. } = &origin.kind
+        && *https_port != spec.origin_port
+        && protocol_policy != "http-only"
+    {
+        findings.push(Finding::error(
+            Code::OriginType,
+            "OriginPort",
+            Target::Application,
+            format!(
+                "the application origin {} is reached on port {https_port}, and OriginPort is {}: after DNS failover \
+                 CloudFront would knock at the wrong door; set OriginPort to {https_port}",
+                origin.id, spec.origin_port
+            ),
+        ));
+    }
+}
+
+fn zone(spec: &Spec, owner: &OwnerMark, observed: &Observed, findings: &mut Vec<Finding>) {
+    let Dns::Route53 { zone } = &spec.dns else { return };
+    let Some(present) = &observed.zone else {
+        let denied = findings.iter().any(|finding| finding.property == "HostedZoneId");
+        if !denied {
+            findings.push(Finding::structural(
+                Code::RecordOutsideZone,
+                "HostedZoneId",
+                Target::Zone,
+                format!("there is no hosted zone {}, so no record can be made; check the id and the account", zone.id),
+            ));
+        }
+        return;
+    };
+    if present.private {
+        findings.push(Finding::structural(
+            Code::ZonePrivate,
+            "HostedZoneId",
+            Target::Zone,
+            format!(
+                "zone {} ({}) is private: CloudFront could not resolve a record in it and would answer 502; name the \
+                 public zone",
+                zone.id, present.name
+            ),
+        ));
+    }
+    let (record, apex) = (spec.failover_record.as_str(), present.name.as_str());
+    if record == apex {
+        findings.push(Finding::structural(
+            Code::RecordAtApex,
+            "FailoverRecord",
+            Target::Zone,
+            format!("{record} is the zone itself, and DNS allows no CNAME there; choose a name below it, e.g. cq-origin.{apex}"),
+        ));
+    } else if !record.strip_suffix(apex).is_some_and(|prefix| prefix.ends_with('.')) {
+        findings.push(Finding::structural(
+            Code::RecordOutsideZone,
+            "FailoverRecord",
+            Target::Zone,
+            format!(
+                "{record} is not in zone {} ({apex}), which could not hold it; choose a name that ends in .{apex}",
+                zone.id
+            ),
+        ));
+    }
+    let row = observed.row(spec, owner);
+    // Which health check the PRIMARY will carry is not known yet where it is still to be made: any will do to see conflicts.
+    let check = row.and_then(|row| row.made.records.as_ref()).map(|made| made.primary_health_check.clone());
+    let check = check.unwrap_or_else(|| HealthCheckId::new(""));
+    let Some(wanted) = MadeRecords::wanted(spec, &check) else { return };
+    let claimed = row.into_iter().flat_map(records::claimed);
+    if let Err(conflict) = records::establish(&wanted, claimed, owner, &spec.name, &observed.records) {
+        findings.push(conflict);
+    }
+}
+
+fn health_checks(spec: &Spec, observed: &Observed, findings: &mut Vec<Finding>) {
+    let adopted = match &spec.health_check {
+        HealthCheckSpec::Adopted { id } => Some(("HealthCheck.HealthCheckId", id, Target::Inspection)),
+        HealthCheckSpec::Managed(_) => None,
+    };
+    let secondary = spec.secondary_health_check.as_ref().map(|id| ("SecondaryHealthCheck", id, Target::Application));
+    for (property, id, target) in adopted.into_iter().chain(secondary) {
+        match observed.health_checks.get(id) {
+            None => findings.push(Finding::structural(
+                Code::HealthCheckNotHealthy,
+                property,
+                target,
+                format!("there is no health check {id}, so nothing would ever fail over; check the id and the account"),
+            )),
+            Some(check) if check.config.disabled => findings.push(Finding::error(
+                Code::HealthCheckNotHealthy,
+                property,
+                target,
+                format!("health check {id} is disabled, and Route 53 takes a disabled check for healthy: it would hide every \
+                         outage; enable it"),
+            )),
+            Some(_) => {}
+        }
+    }
+}
+
+fn alarm(owner: &OwnerMark, observed: &Observed, findings: &mut Vec<Finding>) {
+    let exists = observed.alarm.state != AlarmState::Missing;
+    if exists && observed.alarm_owner.as_ref() != Some(owner) {
+        findings.push(Finding::structural(
+            Code::Permission,
+            "Name",
+            Target::Engine,
+            format!(
+                "there is an alarm {} that this resource did not make, and writing it would overwrite somebody's settings; \
+                 remove it or choose another Name",
+                observed.alarm.name
+            ),
+        ));
+    }
+}
+
+fn name(spec: &Spec, owner: &OwnerMark, observed: &Observed, findings: &mut Vec<Finding>) {
+    if let Some(row) = observed.rows.iter().find(|row| row.name == spec.name && row.owner != *owner) {
+        findings.push(Finding::structural(
+            Code::Permission,
+            "Name",
+            Target::Engine,
+            format!(
+                "`{}` belongs to {} of stack {}; one name has one owner, so choose another, or delete that resource first",
+                spec.name, row.logical_id, row.stack_id
+            ),
+        ));
+    }
+}
+
+fn application(spec: &Spec, observed: &Observed, findings: &mut Vec<Finding>) {
+    let why = match &observed.application {
+        None => return,
+        Some(outcome) if outcome.is_alive() => return,
+        Some(ProbeOutcome::Answered { status }) => format!("answers {status}"),
+        Some(ProbeOutcome::Failed { why }) => format!("does not answer ({why})"),
+    };
+    findings.push(Finding::error(
+        Code::ApplicationCheck,
+        "ApplicationCheck",
+        Target::Application,
+        format!(
+            "{} {why} to a TLS-verified request with the origin's custom headers, so no bypass would ever be made; mend it, \
+             set ApplicationCheckPath to a path that answers, or set ApplicationCheck to `none` to bypass unchecked",
+            spec.application
+        ),
+    ));
+}
+
+#[cfg(test)]
+mod tests;

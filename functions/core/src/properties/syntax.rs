@@ -1,0 +1,210 @@
+//! The form that each kind of value must have, as AWS takes it.
+
+use std::ops::RangeInclusive;
+
+use crate::id::{AlarmName, DistributionId, HealthCheckId, HostedZoneId, Hostname, PathPattern, ProtectionName};
+
+/// Why a text is not a value of its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    /// What the value must be.
+    pub(super) rule: String,
+    /// A value that would be accepted: the given one corrected, where that is possible.
+    pub(super) example: String,
+}
+
+fn wrong<T>(rule: impl Into<String>, example: impl Into<String>) -> Result<T, Wrong> {
+    Err(Wrong { rule: rule.into(), example: example.into() })
+}
+
+pub(super) fn name(text: &str) -> Result<ProtectionName, Wrong> {
+    let form = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if (1..=32).contains(&text.len()) && text.chars().all(form) {
+        Ok(ProtectionName::new(text))
+    } else {
+        wrong("1 to 32 characters of a-z, 0-9 and -", "www")
+    }
+}
+
+pub(super) fn distribution_id(text: &str) -> Result<DistributionId, Wrong> {
+    if is_aws_id(text) {
+        Ok(DistributionId::new(text))
+    } else {
+        wrong("the id of a CloudFront distribution, capital letters and digits", "E2EXAMPLE1ABCD")
+    }
+}
+
+pub(super) fn hosted_zone_id(text: &str) -> Result<HostedZoneId, Wrong> {
+    let bare = text.trim_start_matches('/').trim_start_matches("hostedzone/");
+    if is_aws_id(text) {
+        Ok(HostedZoneId::new(text))
+    } else if is_aws_id(bare) {
+        wrong("the id alone, without the /hostedzone/ before it", bare)
+    } else {
+        wrong("the id of a Route 53 hosted zone, capital letters and digits", "Z0123456789ABCDEFGHIJ")
+    }
+}
+
+fn is_aws_id(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+}
+
+/// A host name as Route 53 and CloudFront take it, in the one spelling that compares equal everywhere.
+pub(super) fn hostname(text: &str) -> Result<Hostname, Wrong> {
+    let corrected = text.trim().trim_end_matches('.').to_ascii_lowercase();
+    if !is_hostname(&corrected) {
+        return wrong("a full host name of letters, digits, hyphens and dots", "origin-www.example.com");
+    }
+    if corrected == text {
+        Ok(Hostname::new(text))
+    } else {
+        wrong("write it in lower case, without a dot at the end and without blanks", corrected)
+    }
+}
+
+fn is_hostname(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    // A last label of digits is an IP address, which can be neither a CNAME's value nor an origin's name.
+    let last_is_a_number = text.rsplit('.').next().is_none_or(|last| last.chars().all(|c| c.is_ascii_digit()));
+    text.len() <= 253 && text.contains('.') && text.split('.').all(is_label) && !last_is_a_number
+}
+
+/// Characters of a CloudFront path pattern (`DistributionConfig`, CacheBehavior PathPattern), at most 255.
+pub(super) fn path_pattern(text: &str) -> Result<PathPattern, Wrong> {
+    let form = |c: char| c.is_ascii_alphanumeric() || "_-.*$/~\"'@:+&?".contains(c);
+    if (1..=255).contains(&text.len()) && text.chars().all(form) {
+        Ok(PathPattern::new(text))
+    } else {
+        wrong("a CloudFront path pattern: 1 to 255 of A-Z a-z 0-9 _ - . * ? $ / ~ \" ' @ : + &", "/api/*")
+    }
+}
+
+/// A path of a URL with its query, as Route 53 takes a ResourcePath (at most 255 characters).
+pub(super) fn url_path(text: &str) -> Result<String, Wrong> {
+    if text.starts_with('/') && text.len() <= 255 && text.chars().all(|c| c.is_ascii_graphic() && c != '#') {
+        Ok(text.to_owned())
+    } else {
+        wrong("a path that begins with /, at most 255 printable characters without blanks", "/healthz")
+    }
+}
+
+pub(super) fn search_string(text: &str) -> Result<String, Wrong> {
+    if text.chars().count() <= 255 { Ok(text.to_owned()) } else { wrong("at most 255 characters", "ok") }
+}
+
+pub(super) fn port(text: &str) -> Result<u16, Wrong> {
+    whole(1..=65_535, "443")(text).and_then(|port| u16::try_from(port).or_else(|_| wrong("a port", "443")))
+}
+
+/// Ports that CloudFront connects to (`CustomOriginConfig.HTTPSPort`).
+pub(super) fn origin_port(text: &str) -> Result<u16, Wrong> {
+    match port(text) {
+        Ok(port) if port == 80 || port == 443 || port >= 1024 => Ok(port),
+        Ok(_) | Err(_) => wrong("a port that CloudFront connects to: 80, 443 or 1024 to 65535", "443"),
+    }
+}
+
+pub(super) fn health_check_id(text: &str) -> Result<HealthCheckId, Wrong> {
+    if (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        Ok(HealthCheckId::new(text))
+    } else {
+        wrong("the id of a Route 53 health check", "11111111-2222-3333-4444-555555555555")
+    }
+}
+
+/// `none`, or the id of a check.
+pub(super) fn secondary_health_check(text: &str) -> Result<Option<HealthCheckId>, Wrong> {
+    if text == "none" {
+        return Ok(None);
+    }
+    health_check_id(text).map(Some).or_else(|_| wrong("`none` or the id of a Route 53 health check", "none"))
+}
+
+/// Regions that Route 53 checks from (`HealthCheckRegion`).
+pub(super) fn checker_region(text: &str) -> Result<String, Wrong> {
+    const REGIONS: [&str; 8] = [
+        "us-east-1",
+        "us-west-1",
+        "us-west-2",
+        "eu-west-1",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ap-northeast-1",
+        "sa-east-1",
+    ];
+    if REGIONS.contains(&text) {
+        Ok(text.to_owned())
+    } else {
+        wrong(format!("Route 53 checks from {}", REGIONS.join(", ")), "us-east-1")
+    }
+}
+
+pub(super) fn alarm_name(text: &str) -> Result<AlarmName, Wrong> {
+    if (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
+        Ok(AlarmName::new(text))
+    } else {
+        wrong("the name of a CloudWatch alarm, 1 to 255 characters", "inspection-5xx")
+    }
+}
+
+pub(super) fn role_arn(text: &str) -> Result<String, Wrong> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let is_role = matches!(
+        parts.as_slice(),
+        ["arn", partition, "iam", "", account, resource]
+            if partition.starts_with("aws")
+                && account.len() == 12
+                && account.chars().all(|c| c.is_ascii_digit())
+                && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty())
+                && resource.chars().all(|c| c.is_ascii_graphic())
+    );
+    if is_role {
+        Ok(text.to_owned())
+    } else {
+        wrong("the ARN of an IAM role", "arn:aws:iam::111122223333:role/failopen-zone-access")
+    }
+}
+
+/// `ExternalId` of AssumeRole.
+pub(super) fn external_id(text: &str) -> Result<String, Wrong> {
+    let form = |c: char| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c);
+    if (2..=1224).contains(&text.len()) && text.chars().all(form) {
+        Ok(text.to_owned())
+    } else {
+        wrong("2 to 1224 characters of A-Z a-z 0-9 _ + = , . @ : / -", "failopen-zone")
+    }
+}
+
+pub(super) fn priority(text: &str) -> Result<i32, Wrong> {
+    text.parse().or_else(|_| wrong("a whole number; lower ones come first", "100"))
+}
+
+/// A whole number within `range`.
+pub(super) fn whole(range: RangeInclusive<u32>, example: &'static str) -> impl Fn(&str) -> Result<u32, Wrong> {
+    move |text| {
+        let number = text.parse::<u32>().ok().filter(|_| text.chars().all(|c| c.is_ascii_digit()));
+        number.filter(|number| range.contains(number)).map_or_else(
+            || wrong(format!("it must be a whole number from {} to {}", range.start(), range.end()), example),
+            Ok,
+        )
+    }
+}
+
+/// One of a few words.
+pub(super) fn choice<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&str) -> Result<T, Wrong> {
+    let words: Vec<(&'static str, T)> = words.to_vec();
+    move |text| {
+        words.iter().find(|(word, _)| *word == text).map_or_else(
+            || {
+                let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                wrong(format!("it must be one of {}", known.join(", ")), known.first().copied().unwrap_or_default())
+            },
+            |(_, value)| Ok(*value),
+        )
+    }
+}

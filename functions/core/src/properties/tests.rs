@@ -1,0 +1,196 @@
+use serde_json::json;
+
+use super::*;
+use crate::id::HealthCheckId;
+use crate::spec::{CheckType, HealthCheckSpec};
+
+fn request(changes: Value) -> Map<String, Value> {
+    let mut properties = json!({
+        "ServiceToken": "arn:aws:lambda:us-east-1:111122223333:function:provision",
+        "Name": "www",
+        "DistributionId": "E2EXAMPLE",
+        "FailoverRecord": "cq-origin-www.example.com",
+        "InspectionHostname": "www.inspection.example.net",
+        "ApplicationHostname": "origin-www.example.com",
+        "HostedZoneId": "Z0123456789",
+    });
+    let map = properties.as_object_mut().expect("a map");
+    for (name, value) in changes.as_object().expect("a map of changes") {
+        if *value == json!("absent") {
+            map.remove(name);
+        } else {
+            map.insert(name.clone(), value.clone());
+        }
+    }
+    map.clone()
+}
+
+fn problems(changes: Value) -> Vec<Problem> {
+    parse(&request(changes)).expect_err("the request is wrong").problems
+}
+
+fn blamed(changes: Value) -> Vec<String> {
+    problems(changes).into_iter().map(|problem| problem.property).collect()
+}
+
+#[test]
+fn defaults_are_the_contracts() {
+    let spec = parse(&request(json!({}))).expect("the smallest request");
+    assert_eq!(spec.traffic, [PathPattern::default_behavior()]);
+    assert_eq!((spec.record_ttl, spec.origin_port, spec.alarm_evaluation_periods, spec.priority), (30, 443, 1, 100));
+    assert_eq!(spec.secondary_health_check, None);
+    assert_eq!(spec.application_check, ApplicationCheck::Probe { path: "/".to_owned() });
+    assert_eq!(spec.preflight, Preflight::Enforce);
+    assert_eq!(
+        spec.automation,
+        Automation {
+            edge_fail_open: EdgeFailOpen::Notify,
+            fail_back: FailBack::Automatic,
+            hold_down_seconds: 900,
+            minimum_dwell_seconds: 300,
+            maximum_flips_per_day: 6
+        }
+    );
+    let HealthCheckSpec::Managed(check) = spec.health_check else { panic!("a check of our own") };
+    assert_eq!((check.path.as_str(), check.port, check.protocol), ("/", 443, CheckType::Https));
+    assert_eq!((check.interval_seconds, check.failure_threshold), (10, 2));
+    assert_eq!((check.search_string, check.regions), (None, vec![]));
+}
+
+#[test]
+fn every_value_may_arrive_as_a_string() {
+    let typed = json!({"RecordTtl": 60, "OriginPort": 8443, "Priority": -1, "Traffic": ["/api/*", "*"],
+        "HealthCheck": {"FailureThreshold": 3, "Regions": ["us-east-1", "us-west-2", "eu-west-1"]}});
+    let texts = json!({"RecordTtl": "60", "OriginPort": "8443", "Priority": "-1", "Traffic": "/api/*, *",
+        "HealthCheck": {"FailureThreshold": "3", "Regions": "us-east-1,us-west-2,eu-west-1"}});
+    let spec = parse(&request(typed)).expect("typed values");
+    assert_eq!(spec, parse(&request(texts)).expect("the same as strings"));
+    let HealthCheckSpec::Managed(check) = spec.health_check else { panic!("a check of our own") };
+    assert_eq!(check.port, 8443, "the check's port follows OriginPort");
+}
+
+#[test]
+fn an_empty_string_stands_for_an_optional_property_that_is_not_set() {
+    let empty = json!({"Dns": "", "Traffic": "", "RecordTtl": "", "HealthCheck": "", "SecondaryHealthCheck": "",
+        "AdditionalAlarms": "", "EdgeFailOpen": "", "HostedZoneRoleArn": "", "HostedZoneExternalId": ""});
+    assert_eq!(parse(&request(empty)), parse(&request(json!({}))));
+}
+
+#[test]
+fn all_problems_are_reported_together() {
+    let wrong = json!({"Name": "WWW", "DistributionId": "", "InspectionHostname": "absent", "RecordTtl": "0",
+        "HealthCheck": {"FailureThreshold": "0", "Typo": 1}, "Traffic": ["*", "*"], "Preflight": "maybe", "Colour": "red"});
+    assert_eq!(
+        blamed(wrong),
+        [
+            "`Colour`",
+            "Name",
+            "DistributionId",
+            "InspectionHostname",
+            "Traffic",
+            "RecordTtl",
+            "HealthCheck.`Typo`",
+            "HealthCheck.FailureThreshold",
+            "Preflight"
+        ]
+    );
+}
+
+#[test]
+fn every_problem_says_what_is_wrong_and_shows_a_good_value() {
+    let found = problems(json!({"RecordTtl": "301"}));
+    assert_eq!(found[0].to_string(), "RecordTtl is `301`: it must be a whole number from 1 to 300 (for example 30)");
+}
+
+#[test]
+fn each_bad_value_is_blamed_on_its_property() {
+    for (changes, property) in [
+        (json!({"Name": ""}), "Name"),
+        (json!({"Name": "a".repeat(33)}), "Name"),
+        (json!({"Name": ["www"]}), "Name"),
+        (json!({"DistributionId": "e2 example"}), "DistributionId"),
+        (json!({"FailoverRecord": "CQ-origin-www.example.com"}), "FailoverRecord"),
+        (json!({"FailoverRecord": "cq-origin-www.example.com."}), "FailoverRecord"),
+        (json!({"ApplicationHostname": "10.0.0.1"}), "ApplicationHostname"),
+        (json!({"ApplicationHostname": "localhost"}), "ApplicationHostname"),
+        (json!({"ApplicationHostname": "-a.example.com"}), "ApplicationHostname"),
+        (json!({"InspectionHostname": "cq-origin-www.example.com"}), "InspectionHostname"),
+        (json!({"ApplicationHostname": "cq-origin-www.example.com"}), "ApplicationHostname"),
+        (json!({"ApplicationHostname": "www.inspection.example.net"}), "ApplicationHostname"),
+        (json!({"HostedZoneId": ""}), "HostedZoneId"),
+        (json!({"HostedZoneId": "/hostedzone/Z1"}), "HostedZoneId"),
+        (json!({"Dns": "external"}), "HostedZoneId"),
+        (json!({"Dns": "cloudflare"}), "Dns"),
+        (json!({"HostedZoneRoleArn": "role/x"}), "HostedZoneRoleArn"),
+        (json!({"HostedZoneExternalId": "xx-yy"}), "HostedZoneExternalId"),
+        (json!({"Traffic": []}), "Traffic"),
+        (json!({"Traffic": ["/a", ""]}), "Traffic"),
+        (json!({"Traffic": ["/a/*", "a/*"]}), "Traffic"),
+        (json!({"Traffic": "/a b"}), "Traffic"),
+        (json!({"Traffic": {"a": 1}}), "Traffic"),
+        (json!({"RecordTtl": "99999999999999999999"}), "RecordTtl"),
+        (json!({"RecordTtl": 30.5}), "RecordTtl"),
+        (json!({"RecordTtl": "+30"}), "RecordTtl"),
+        (json!({"OriginPort": "22"}), "OriginPort"),
+        (json!({"OriginPort": "70000"}), "OriginPort"),
+        (json!({"HealthCheck": {"IntervalSeconds": "20"}}), "HealthCheck.IntervalSeconds"),
+        (json!({"HealthCheck": {"FailureThreshold": 11}}), "HealthCheck.FailureThreshold"),
+        (json!({"HealthCheck": {"Path": "healthz"}}), "HealthCheck.Path"),
+        (json!({"HealthCheck": {"Regions": ["us-east-1", "us-west-2"]}}), "HealthCheck.Regions"),
+        (
+            json!({"HealthCheck": {"Regions": ["us-east-1", "us-east-1", "us-west-2", "eu-west-1"]}}),
+            "HealthCheck.Regions",
+        ),
+        (json!({"HealthCheck": {"Type": "TCP", "SearchString": "ok"}}), "HealthCheck.SearchString"),
+        (json!({"HealthCheck": {"HealthCheckId": "h-1", "Path": "/"}}), "HealthCheck.Path"),
+        (json!({"HealthCheck": "yes"}), "HealthCheck"),
+        (json!({"AlarmEvaluationPeriods": "0"}), "AlarmEvaluationPeriods"),
+        (json!({"MaximumFlipsPerDay": "0"}), "MaximumFlipsPerDay"),
+        (json!({"EdgeFailOpen": "on"}), "EdgeFailOpen"),
+        (json!({"ApplicationCheckPath": "x"}), "ApplicationCheckPath"),
+        (json!({"AdditionalAlarms": ["a", "a"]}), "AdditionalAlarms"),
+    ] {
+        assert_eq!(blamed(changes.clone()), [property], "for {changes}");
+    }
+}
+
+#[test]
+fn a_name_in_the_wrong_spelling_is_shown_corrected() {
+    assert_eq!(problems(json!({"FailoverRecord": "CQ.Example.com."}))[0].example, "cq.example.com");
+    assert_eq!(problems(json!({"HostedZoneId": "/hostedzone/Z1"}))[0].example, "Z1");
+    assert_eq!(problems(json!({"healthcheck": {}}))[0].example, "HealthCheck");
+}
+
+#[test]
+fn an_adopted_check_and_an_external_zone_are_read() {
+    let spec = parse(&request(json!({"Dns": "external", "HostedZoneId": "",
+        "HealthCheck": {"HealthCheckId": "h-1"}, "SecondaryHealthCheck": "h-2"})))
+    .expect("a second distribution that shares the record");
+    assert_eq!(spec.dns, Dns::External);
+    assert_eq!(spec.health_check, HealthCheckSpec::Adopted { id: HealthCheckId::new("h-1") });
+    assert_eq!(spec.secondary_health_check, Some(HealthCheckId::new("h-2")));
+}
+
+#[test]
+fn wrong_optional_properties_leave_enough_to_look_at_the_distribution() {
+    let invalid = parse(&request(json!({"RecordTtl": "0", "Traffic": ["/a", "/a"]}))).expect_err("two problems");
+    assert_eq!(invalid.problems.len(), 2);
+    assert_eq!(invalid.rest.expect("the rest is clear").traffic, [PathPattern::new("/a")]);
+    let invalid = parse(&request(json!({"DistributionId": ""}))).expect_err("one problem");
+    assert_eq!(invalid.rest, None);
+}
+
+#[test]
+fn no_message_repeats_a_secret_or_a_control_character() {
+    let found = problems(json!({"HostedZoneRoleArn": "arn:aws:iam::111122223333:role/x",
+        "HostedZoneExternalId": "canary value", "Preflight": "a\nb"}));
+    let text = found.iter().map(Problem::to_string).collect::<String>();
+    assert!(!text.contains("canary") && !text.contains('\n'), "{text}");
+}
+
+#[test]
+fn the_name_alone_survives_everything_else_being_wrong() {
+    assert_eq!(name(&request(json!({"RecordTtl": "0"}))), Some(ProtectionName::new("www")));
+    assert_eq!(name(&request(json!({"Name": 7}))), Some(ProtectionName::new("7")), "as Create reads it");
+    assert_eq!(name(&request(json!({"Name": "W W"}))), None);
+}

@@ -1,0 +1,262 @@
+//! The two failover records: what they must be, and which batch makes or removes them without touching anybody else's.
+
+use crate::finding::{Code, Finding, Target};
+use crate::id::{HealthCheckId, OwnerMark, ProtectionName};
+use crate::ledger::{MadeRecords, Replaced, Row};
+use crate::port::{ChangeAction, FailoverRole, RecordChange, RecordSet};
+use crate::spec::{Spec, Zone};
+
+impl MadeRecords {
+    /// The records that `spec` wants, with `health_check` on the PRIMARY. `None` where another service answers the name.
+    pub fn wanted(spec: &Spec, health_check: &HealthCheckId) -> Option<Self> {
+        let zone = spec.dns.zone()?;
+        Some(Self {
+            zone: zone.id.clone(),
+            role: zone.role.clone(),
+            name: spec.failover_record.clone(),
+            ttl: spec.record_ttl,
+            primary: spec.inspection.clone(),
+            primary_health_check: health_check.clone(),
+            secondary: spec.application.clone(),
+            secondary_health_check: spec.secondary_health_check.clone(),
+        })
+    }
+
+    /// The zone that they are in.
+    pub fn zone(&self) -> Zone {
+        Zone { id: self.zone.clone(), role: self.role.clone() }
+    }
+
+    /// Whether both are record sets of the same name in the same zone, so that one batch can replace one by the other.
+    pub fn is_same_place(&self, other: &MadeRecords) -> bool {
+        self.zone == other.zone && self.name == other.name
+    }
+
+    /// PRIMARY and SECONDARY as Route 53 holds them.
+    pub fn pair(&self, owner: &OwnerMark, name: &ProtectionName) -> [RecordSet; 2] {
+        let record = |role, value: &str, health_check| RecordSet {
+            name: self.name.clone(),
+            record_type: "CNAME".to_owned(),
+            set_identifier: Some(owner.set_identifier(name, role)),
+            failover: Some(role),
+            ttl: Some(self.ttl),
+            values: vec![value.to_owned()],
+            health_check,
+            routing: "failover".to_owned(),
+        };
+        [
+            record(FailoverRole::Primary, self.primary.as_str(), Some(self.primary_health_check.clone())),
+            record(FailoverRole::Secondary, self.secondary.as_str(), self.secondary_health_check.clone()),
+        ]
+    }
+}
+
+/// The record pairs that a row claims, the present one first.
+pub fn claimed(row: &Row) -> impl Iterator<Item = &MadeRecords> {
+    let replaced = row.made.replaced.iter().filter_map(|replaced| match replaced {
+        Replaced::Records(made) => Some(made),
+        Replaced::Distribution(_) | Replaced::HealthCheck(_) => None,
+    });
+    row.made.records.iter().chain(replaced)
+}
+
+/// The one batch that turns what is in the zone into the wanted pair; empty where it is there already. Old values and new
+/// ones change hands in the same transaction, so the name is never without an answer.
+///
+/// `claimed` are the pairs that the ledger knows: only records equal to one of them are replaced.
+///
+/// # Errors
+/// A finding that names the record which stands in the way.
+pub fn establish<'m>(
+    wanted: &MadeRecords,
+    claimed: impl Iterator<Item = &'m MadeRecords>,
+    owner: &OwnerMark,
+    name: &ProtectionName,
+    present: &[RecordSet],
+) -> Result<Vec<RecordChange>, Finding> {
+    let pair = wanted.pair(owner, name);
+    let known: Vec<RecordSet> =
+        claimed.filter(|made| made.is_same_place(wanted)).flat_map(|made| made.pair(owner, name)).collect();
+    let mut changes = Vec::new();
+    for record in present {
+        if pair.iter().any(|wanted| is_same(wanted, record)) {
+            continue;
+        }
+        if !known.iter().any(|known| is_same(known, record)) {
+            return Err(conflict(wanted, record));
+        }
+        changes.push(RecordChange { action: ChangeAction::Delete, record: record.clone() });
+    }
+    let missing = pair.into_iter().filter(|wanted| !present.iter().any(|record| is_same(wanted, record)));
+    changes.extend(missing.map(|record| RecordChange { action: ChangeAction::Create, record }));
+    Ok(changes)
+}
+
+fn conflict(wanted: &MadeRecords, record: &RecordSet) -> Finding {
+    let which = match &record.set_identifier {
+        Some(set) => format!("{} {} record with the identifier {set}", article(&record.routing), record.record_type),
+        None => format!("{} {} record", article(&record.routing), record.record_type),
+    };
+    Finding::structural(
+        Code::RecordConflict,
+        "FailoverRecord",
+        Target::Zone,
+        format!(
+            "{} in zone {} is already {which} -> {}, which this resource did not make or somebody changed; it is left as it \
+             is; choose another name, or remove that record first",
+            wanted.name,
+            wanted.zone,
+            record.values.join(", ")
+        ),
+    )
+}
+
+fn article(routing: &str) -> String {
+    let article = if routing.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {routing}")
+}
+
+/// The batch that removes what is ours, and what is left because it is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removal {
+    pub changes: Vec<RecordChange>,
+    /// Records under our identifiers whose values somebody changed.
+    pub left: Vec<RecordSet>,
+}
+
+/// Plans the removal of the pairs in `claimed`, which are all in one place, from what is `present` there.
+pub fn remove(claimed: &[&MadeRecords], owner: &OwnerMark, name: &ProtectionName, present: &[RecordSet]) -> Removal {
+    let known: Vec<RecordSet> = claimed.iter().flat_map(|made| made.pair(owner, name)).collect();
+    let mut removal = Removal { changes: Vec::new(), left: Vec::new() };
+    for record in present {
+        if known.iter().any(|known| is_same(known, record)) {
+            removal.changes.push(RecordChange { action: ChangeAction::Delete, record: record.clone() });
+        } else if known.iter().any(|known| known.set_identifier == record.set_identifier) {
+            removal.left.push(record.clone());
+        }
+    }
+    removal
+}
+
+/// Everything but `routing`, which is a word for people.
+fn is_same(one: &RecordSet, other: &RecordSet) -> bool {
+    let key = |record: &RecordSet| {
+        let RecordSet { name, record_type, set_identifier, failover, ttl, values, health_check, routing: _ } = record;
+        (
+            name.clone(),
+            record_type.clone(),
+            set_identifier.clone(),
+            *failover,
+            *ttl,
+            values.clone(),
+            health_check.clone(),
+        )
+    };
+    key(one) == key(other)
+}
+
+/// One line for people: `PRIMARY CNAME www.inspection.example.net, TTL 30, health check h-1`.
+pub fn describe(record: &RecordSet) -> String {
+    let role = match record.failover {
+        Some(FailoverRole::Primary) => "PRIMARY ",
+        Some(FailoverRole::Secondary) => "SECONDARY ",
+        None => "",
+    };
+    let ttl = record.ttl.map_or_else(String::new, |ttl| format!(", TTL {ttl}"));
+    let check = record
+        .health_check
+        .as_ref()
+        .map_or_else(|| ", no health check".to_owned(), |id| format!(", health check {id}"));
+    format!("{role}{} {}{ttl}{check}", record.record_type, record.values.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{HostedZoneId, Hostname};
+
+    fn made(ttl: u32) -> MadeRecords {
+        MadeRecords {
+            zone: HostedZoneId::new("Z1"),
+            role: None,
+            name: Hostname::new("cq.example.com"),
+            ttl,
+            primary: Hostname::new("inspection.example.net"),
+            primary_health_check: HealthCheckId::new("h-1"),
+            secondary: Hostname::new("app.example.com"),
+            secondary_health_check: None,
+        }
+    }
+
+    fn owner() -> OwnerMark {
+        OwnerMark::new("0123456789ab")
+    }
+
+    fn name() -> ProtectionName {
+        ProtectionName::new("www")
+    }
+
+    fn actions(changes: &[RecordChange]) -> Vec<(ChangeAction, Option<FailoverRole>)> {
+        changes.iter().map(|change| (change.action, change.record.failover)).collect()
+    }
+
+    #[test]
+    fn two_records_that_are_there_already_need_no_batch() {
+        let present = made(30).pair(&owner(), &name());
+        assert_eq!(establish(&made(30), std::iter::empty(), &owner(), &name(), &present), Ok(vec![]));
+    }
+
+    #[test]
+    fn an_empty_name_gets_both_in_one_batch_and_only_the_primary_has_a_check() {
+        let changes = establish(&made(30), std::iter::empty(), &owner(), &name(), &[]).expect("nothing in the way");
+        assert_eq!(
+            actions(&changes),
+            [
+                (ChangeAction::Create, Some(FailoverRole::Primary)),
+                (ChangeAction::Create, Some(FailoverRole::Secondary))
+            ]
+        );
+        assert_eq!(changes[0].record.health_check, Some(HealthCheckId::new("h-1")));
+        assert_eq!(changes[1].record.health_check, None);
+    }
+
+    #[test]
+    fn old_values_that_the_ledger_knows_are_replaced_in_the_same_batch() {
+        let present = made(30).pair(&owner(), &name());
+        let changes = establish(&made(60), [&made(30)].into_iter(), &owner(), &name(), &present).expect("ours");
+        assert_eq!(changes.iter().filter(|change| change.action == ChangeAction::Delete).count(), 2);
+        assert_eq!(changes.iter().filter(|change| change.action == ChangeAction::Create).count(), 2);
+    }
+
+    #[test]
+    fn a_record_that_is_not_ours_is_named_and_stands_in_the_way() {
+        let plain = RecordSet {
+            set_identifier: None,
+            failover: None,
+            health_check: None,
+            routing: "simple".to_owned(),
+            values: vec!["elsewhere.example.com".to_owned()],
+            ..made(30).pair(&owner(), &name())[0].clone()
+        };
+        let finding = establish(&made(30), std::iter::empty(), &owner(), &name(), &[plain]).expect_err("a conflict");
+        assert_eq!((finding.code, finding.property.as_str()), (Code::RecordConflict, "FailoverRecord"));
+        assert!(finding.message.contains("a simple CNAME record -> elsewhere.example.com"), "{}", finding.message);
+    }
+
+    #[test]
+    fn a_record_under_our_identifier_that_somebody_changed_is_not_ours_to_replace_or_remove() {
+        let mut present = made(30).pair(&owner(), &name());
+        present[0].values = vec!["elsewhere.example.com".to_owned()];
+        assert!(establish(&made(60), [&made(30)].into_iter(), &owner(), &name(), &present).is_err());
+        let removal = remove(&[&made(30)], &owner(), &name(), &present);
+        assert_eq!(actions(&removal.changes), [(ChangeAction::Delete, Some(FailoverRole::Secondary))]);
+        assert_eq!(removal.left, [present[0].clone()]);
+    }
+
+    #[test]
+    fn removal_of_what_is_gone_is_empty_and_other_protections_are_not_touched() {
+        let others = made(30).pair(&OwnerMark::new("ba9876543210"), &name());
+        let removal = remove(&[&made(30)], &owner(), &name(), &others);
+        assert_eq!(removal, Removal { changes: vec![], left: vec![] });
+    }
+}

@@ -1,0 +1,130 @@
+//! Which origin is the application, and why none can be.
+
+use std::collections::BTreeMap;
+
+use super::Ours;
+use crate::document::{Document, Origin, OriginKind};
+use crate::finding::{Code, Finding, Target};
+use crate::id::{OriginId, PathPattern};
+use crate::ledger::MadeDistribution;
+use crate::spec::Spec;
+
+/// The one custom origin that all protected behaviours target, or did before us.
+pub(super) fn application_origin<'d>(
+    document: &'d Document,
+    spec: &Spec,
+    ours: Option<&Ours>,
+    others: &[&MadeDistribution],
+) -> Result<&'d Origin, Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut candidates: BTreeMap<OriginId, Vec<&PathPattern>> = BTreeMap::new();
+    for pattern in &spec.traffic {
+        if let Some(other) = others.iter().find(|other| {
+            let written = document.behavior(pattern).map_or(pattern, |behavior| &behavior.path_pattern);
+            other.behaviors.iter().any(|theirs| theirs.path_pattern.is_alike(written))
+        }) {
+            findings.push(overlap(pattern, other, "is protected by"));
+            continue;
+        }
+        let serving = document.serving(pattern);
+        let target = match ours {
+            Some(ours) if ours.is_one_of_two(&serving.target) => &ours.application_origin,
+            _ => &serving.target,
+        };
+        if let Some(other) = others.iter().find(|other| other.inspection_origin == *target) {
+            findings.push(overlap(pattern, other, "is served by a behaviour of"));
+            continue;
+        }
+        candidates.entry(target.clone()).or_default().push(pattern);
+    }
+    if let Some(ours) = ours
+        && ours.caller_reference != document.caller_reference()
+    {
+        findings.push(Finding::structural(
+            Code::DistributionMissing,
+            "DistributionId",
+            Target::Distribution,
+            "the distribution's CallerReference is not the one that this protection was set up with, so it is another \
+             distribution; nothing is written; delete the resource and declare it anew",
+        ));
+    }
+    if candidates.len() > 1 {
+        let pairs: Vec<String> = candidates
+            .iter()
+            .map(|(target, patterns)| {
+                let patterns: Vec<&str> = patterns.iter().map(|pattern| pattern.as_str()).collect();
+                format!("{} -> {target}", patterns.join(" and "))
+            })
+            .collect();
+        findings.push(Finding::structural(
+            Code::BehaviorMixedOrigins,
+            "Traffic",
+            Target::Distribution,
+            format!(
+                "the behaviours target different origins ({}), and a failover record leads to one application only; \
+                 declare one protection for each origin",
+                pairs.join(", ")
+            ),
+        ));
+    }
+    for (target, patterns) in &candidates {
+        findings.extend(unsuitable(document, target, patterns));
+    }
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    let expected = ours.map(|ours| &ours.application_origin);
+    let found = candidates.keys().next().and_then(|id| document.origin(id));
+    match found {
+        Some(origin) if expected.is_none_or(|expected| *expected == origin.id) => Ok(origin),
+        Some(_) | None => Err(vec![Finding::structural(
+            Code::BehaviorMixedOrigins,
+            "Traffic",
+            Target::Distribution,
+            "the protected behaviours no longer target one of the two origins of this protection: somebody moved them, \
+             so they are left alone; point them back at the application origin, or delete the resource",
+        )]),
+    }
+}
+
+fn overlap(pattern: &PathPattern, other: &MadeDistribution, how: &str) -> Finding {
+    Finding::structural(
+        Code::BehaviorOverlap,
+        "Traffic",
+        Target::Distribution,
+        format!(
+            "the behaviour `{pattern}` {how} another protection (origin {}), and two would fight over it; leave it to one \
+             of them, or give the distribution a behaviour of its own for this pattern first",
+            other.inspection_origin
+        ),
+    )
+}
+
+/// Why an origin cannot be the application.
+fn unsuitable(document: &Document, target: &OriginId, patterns: &[&PathPattern]) -> Option<Finding> {
+    let names: Vec<String> = patterns.iter().map(|pattern| format!("`{pattern}`")).collect();
+    let names = names.join(", ");
+    let finding = |code, message| Some(Finding::structural(code, "Traffic", Target::Distribution, message));
+    if document.origin_groups().contains(target) {
+        return finding(
+            Code::BehaviorOriginGroup,
+            format!(
+                "{names} targets the origin group {target}, whose own failover would be lost by pointing it at one origin; \
+                 point it at a plain custom origin first"
+            ),
+        );
+    }
+    let kind = match document.origin(target).map(|origin| &origin.kind) {
+        Some(OriginKind::Custom { .. }) => return None,
+        Some(OriginKind::S3) => "an S3 origin",
+        Some(OriginKind::Vpc) => "a VPC origin",
+        None => "an origin that the distribution does not have",
+    };
+    finding(
+        Code::OriginType,
+        format!(
+            "{names} targets {target}, {kind}: a DNS record cannot lead there, so it could not fail open; protect a \
+             behaviour with a custom origin"
+        ),
+    )
+}

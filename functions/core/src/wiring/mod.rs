@@ -1,0 +1,203 @@
+//! Which edits put a protection into a distribution, and which take it out again.
+//!
+//! Both work from the distribution as it is now and from what the ledger says is ours in it, never from what was planned
+//! once: so the same function serves the first attempt, a retry after a lost answer, an Update and the undoing of half a
+//! Create.
+
+mod application;
+mod ours;
+mod unwire;
+
+use crate::document::{Document, Edit, EditError, NewOrigin, Origin, OriginKind};
+use crate::finding::{Code, Finding, Target};
+use crate::ledger::{MadeDistribution, ProtectedBehavior};
+use crate::posture::Side;
+use crate::spec::Spec;
+
+use application::application_origin;
+pub use ours::{Claim, Ours, distributions};
+pub use unwire::{Unwiring, unwire};
+
+/// A distribution write that puts a protection in place.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Wiring {
+    /// What the ledger has to remember, not yet written.
+    pub made: MadeDistribution,
+    /// Empty: the distribution is there already.
+    pub edits: Vec<Edit>,
+    pub after: Document,
+    /// Behaviours that stay with us although they are no longer protected, because somebody edited them.
+    pub left: Vec<String>,
+}
+
+/// Plans the write that makes the distribution carry `spec`.
+///
+/// `others` are the protections of other resources in the same distribution.
+///
+/// # Errors
+/// Every finding that stands against it.
+pub fn wire(
+    document: &Document,
+    spec: &Spec,
+    ours: Option<&Ours>,
+    others: &[&MadeDistribution],
+) -> Result<Wiring, Vec<Finding>> {
+    let inspection = spec.name.inspection_origin();
+    let application = application_origin(document, spec, ours, others)?;
+    let origin_edit = origin_edit(document, spec, ours, application)?;
+    // A protection that is set up follows the present posture; a new one begins inspected.
+    let side = ours.map_or(Side::Inspected, |ours| present_side(document, ours));
+    let target = match side {
+        Side::Inspected => &inspection,
+        Side::Bypassed => &application.id,
+    };
+
+    let mut plan = Draft::new(document);
+    plan.make(origin_edit)?;
+    let mut behaviors = Vec::new();
+    for pattern in &spec.traffic {
+        let claim = ours.and_then(|ours| ours.claim(pattern));
+        let known = claim.map(|claim| &claim.behavior);
+        let behavior = match plan.document.behavior(pattern).cloned() {
+            Some(present) => {
+                if !claim.is_some_and(|claim| claim.settled) && present.target != *target {
+                    plan.make([Edit::Retarget {
+                        path_pattern: present.path_pattern.clone(),
+                        from: present.target,
+                        to: target.clone(),
+                    }])?;
+                }
+                ProtectedBehavior {
+                    path_pattern: present.path_pattern,
+                    original_target: known.map_or(&application.id, |known| &known.original_target).clone(),
+                    cloned: known.and_then(|known| known.cloned.clone()),
+                }
+            }
+            None => {
+                let serving = plan.document.serving(pattern).path_pattern.clone();
+                plan.make([Edit::CloneBehavior { serving, path_pattern: pattern.clone(), target: target.clone() }])?;
+                ProtectedBehavior {
+                    path_pattern: pattern.clone(),
+                    original_target: application.id.clone(),
+                    cloned: plan.document.content_hash(pattern),
+                }
+            }
+        };
+        behaviors.push(behavior);
+    }
+    let mut left = Vec::new();
+    if let Some(ours) = ours {
+        let wanted =
+            |known: &ProtectedBehavior| spec.traffic.iter().any(|pattern| pattern.is_alike(&known.path_pattern));
+        for known in ours.behaviors.iter().map(|claim| &claim.behavior).filter(|known| !wanted(known)) {
+            let restored = unwire::restore(&plan.document, ours, known);
+            plan.make(restored.edit)?;
+            left.extend(restored.left);
+        }
+    }
+    let made = MadeDistribution {
+        id: spec.distribution.clone(),
+        caller_reference: document.caller_reference().to_owned(),
+        inspection_origin: inspection,
+        application_origin: application.id.clone(),
+        behaviors,
+        written: false,
+    };
+    Ok(Wiring { made, edits: plan.edits, after: plan.document, left })
+}
+
+/// Edits made one after the other, each planned on what the ones before left.
+struct Draft {
+    document: Document,
+    edits: Vec<Edit>,
+}
+
+impl Draft {
+    fn new(document: &Document) -> Self {
+        Self { document: document.clone(), edits: Vec::new() }
+    }
+
+    fn make(&mut self, edits: impl IntoIterator<Item = Edit>) -> Result<(), Vec<Finding>> {
+        for edit in edits {
+            self.document =
+                self.document.edit(std::slice::from_ref(&edit)).map_err(|error| vec![impossible(&error)])?;
+            self.edits.push(edit);
+        }
+        Ok(())
+    }
+}
+
+fn impossible(error: &EditError) -> Finding {
+    Finding::structural(
+        Code::OriginType,
+        "DistributionId",
+        Target::Distribution,
+        format!("the distribution cannot be edited safely: {error}; nothing is written, so traffic is as it was"),
+    )
+}
+
+/// The side on which every settled behaviour is; a mixture counts as inspected, the normal state.
+fn present_side(document: &Document, ours: &Ours) -> Side {
+    let settled = ours.behaviors.iter().filter(|claim| claim.settled);
+    let mut targets = settled.filter_map(|claim| document.behavior(&claim.behavior.path_pattern)).peekable();
+    let bypassed = targets.peek().is_some() && targets.all(|behavior| behavior.target == ours.application_origin);
+    if bypassed { Side::Bypassed } else { Side::Inspected }
+}
+
+/// What makes our origin exist with the right host name.
+fn origin_edit(
+    document: &Document,
+    spec: &Spec,
+    ours: Option<&Ours>,
+    application: &Origin,
+) -> Result<Option<Edit>, Vec<Finding>> {
+    let id = spec.name.inspection_origin();
+    let Some(present) = document.origin(&id) else {
+        return Ok(Some(Edit::AddOrigin {
+            like: application.id.clone(),
+            origin: NewOrigin { id, domain_name: spec.failover_record.clone(), https_port: spec.origin_port },
+        }));
+    };
+    let refuse = |property, message: String| {
+        Err(vec![Finding::structural(Code::OriginType, property, Target::Distribution, message)])
+    };
+    let Some(ours) = ours else {
+        return refuse(
+            "Name",
+            format!(
+                "the distribution has an origin {id} that this resource did not make, so it is left alone; remove it or \
+                 choose another Name"
+            ),
+        );
+    };
+    if let OriginKind::Custom { https_port, .. } = present.kind
+        && https_port != spec.origin_port
+    {
+        return refuse(
+            "OriginPort",
+            format!(
+                "origin {id} has the port {https_port}, and the port of an origin in use is not changed in place; delete \
+                 the resource and declare it anew with port {}",
+                spec.origin_port
+            ),
+        );
+    }
+    if present.domain_name == spec.failover_record.as_str() {
+        return Ok(None);
+    }
+    match ours.domains.iter().find(|domain| domain.as_str() == present.domain_name) {
+        Some(from) => Ok(Some(Edit::SetOriginDomain { id, from: from.clone(), to: spec.failover_record.clone() })),
+        None => refuse(
+            "FailoverRecord",
+            format!(
+                "origin {id} leads to {}, which is no failover record of this protection: somebody changed it, so it is \
+                 left alone; set its domain to {} and deploy again",
+                present.domain_name, spec.failover_record
+            ),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

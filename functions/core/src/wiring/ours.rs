@@ -1,0 +1,86 @@
+//! What the ledger claims in a distribution.
+
+use crate::id::{DistributionId, Hostname, OriginId, PathPattern};
+use crate::ledger::{MadeDistribution, ProtectedBehavior, Replaced, Row};
+
+/// What the ledger says may be ours in one distribution: what is written, and what an unfinished request meant to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ours {
+    pub distribution: DistributionId,
+    pub caller_reference: String,
+    pub inspection_origin: OriginId,
+    pub application_origin: OriginId,
+    pub behaviors: Vec<Claim>,
+    /// Host names that our origin may have: the failover records of this protection, past ones included.
+    pub domains: Vec<Hostname>,
+}
+
+/// One behaviour that the ledger claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub behavior: ProtectedBehavior,
+    /// Whether its write has been accepted. Before that, a behaviour at the application is one that was not moved yet;
+    /// after that, it is one that failed open, and stays so.
+    pub settled: bool,
+}
+
+impl Ours {
+    /// Everything that `row` claims in the distribution `id`.
+    pub fn of(row: &Row, id: &DistributionId) -> Option<Self> {
+        let mut claims = distributions(row).filter(|made| made.id == *id);
+        let first = claims.next()?;
+        let mut ours = Self {
+            distribution: first.id.clone(),
+            caller_reference: first.caller_reference.clone(),
+            inspection_origin: first.inspection_origin.clone(),
+            application_origin: first.application_origin.clone(),
+            behaviors: Vec::new(),
+            domains: domains(row),
+        };
+        let all: Vec<&MadeDistribution> = std::iter::once(first).chain(claims).collect();
+        // A write that is not known to have happened may have moved back every behaviour that it was to give up.
+        let may_be_given_up = |pattern: &PathPattern| {
+            let claims =
+                |made: &MadeDistribution| made.behaviors.iter().any(|known| known.path_pattern.is_alike(pattern));
+            all.iter().any(|made| !made.written && !claims(made))
+        };
+        for made in &all {
+            for behavior in &made.behaviors {
+                if ours.claim(&behavior.path_pattern).is_none() {
+                    let settled = made.written && !may_be_given_up(&behavior.path_pattern);
+                    ours.behaviors.push(Claim { behavior: behavior.clone(), settled });
+                }
+            }
+        }
+        Some(ours)
+    }
+
+    pub(super) fn claim(&self, path_pattern: &PathPattern) -> Option<&Claim> {
+        self.behaviors.iter().find(|claim| claim.behavior.path_pattern.is_alike(path_pattern))
+    }
+
+    pub(super) fn is_one_of_two(&self, target: &OriginId) -> bool {
+        *target == self.inspection_origin || *target == self.application_origin
+    }
+}
+
+/// The distributions that a row has something in, the present one first.
+pub fn distributions(row: &Row) -> impl Iterator<Item = &MadeDistribution> {
+    let replaced = row.made.replaced.iter().filter_map(|replaced| match replaced {
+        Replaced::Distribution(made) => Some(made),
+        Replaced::Records(_) | Replaced::HealthCheck(_) => None,
+    });
+    row.made.distribution.iter().chain(replaced)
+}
+
+fn domains(row: &Row) -> Vec<Hostname> {
+    let replaced = row.made.replaced.iter().filter_map(|replaced| match replaced {
+        Replaced::Records(made) => Some(&made.name),
+        Replaced::Distribution(_) | Replaced::HealthCheck(_) => None,
+    });
+    let recorded = row.made.records.iter().map(|made| &made.name);
+    let mut domains: Vec<Hostname> = recorded.chain(replaced).chain([&row.spec.failover_record]).cloned().collect();
+    domains.sort();
+    domains.dedup();
+    domains
+}

@@ -1,0 +1,92 @@
+//! Taking a protection out of a distribution: restore what was moved, remove what was added, leave the rest alone.
+
+use super::Ours;
+use crate::document::{Document, Edit, EditError};
+use crate::ledger::ProtectedBehavior;
+
+/// A distribution write that takes a protection out.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Unwiring {
+    /// Empty: nothing of ours is in the distribution any more.
+    pub edits: Vec<Edit>,
+    pub after: Document,
+    /// What still needs our origin afterwards. While there is any, the failover record must stay, or its traffic would end
+    /// in an error.
+    pub in_use: Vec<String>,
+    /// What is no longer as we left it and therefore stays as it is.
+    pub left: Vec<String>,
+}
+
+/// Plans the write that takes everything out that is provably ours.
+///
+/// # Errors
+/// [`EditError`] where the document cannot be edited safely.
+pub fn unwire(document: &Document, ours: &Ours) -> Result<Unwiring, EditError> {
+    let mut plan = Unwiring { edits: Vec::new(), after: document.clone(), in_use: Vec::new(), left: Vec::new() };
+    if document.caller_reference() != ours.caller_reference {
+        plan.left.push(format!(
+            "distribution {}: its CallerReference is not the one this protection was set up with",
+            ours.distribution
+        ));
+        return Ok(plan);
+    }
+    for claim in &ours.behaviors {
+        let restored = restore(&plan.after, ours, &claim.behavior);
+        if let Some(edit) = restored.edit {
+            plan.make(edit)?;
+        }
+        plan.left.extend(restored.left);
+    }
+    let id = &ours.inspection_origin;
+    if let Some(origin) = plan.after.origin(id) {
+        if ours.domains.iter().any(|domain| domain.as_str() == origin.domain_name) {
+            match plan.make(Edit::RemoveOrigin { id: id.clone() }) {
+                Ok(()) => {}
+                Err(EditError::OriginInUse { by, .. }) => plan.in_use.push(by),
+                Err(error) => return Err(error),
+            }
+        } else {
+            plan.left.push(format!("origin {id}: it leads to {} now, which is not ours", origin.domain_name));
+        }
+    }
+    Ok(plan)
+}
+
+impl Unwiring {
+    fn make(&mut self, edit: Edit) -> Result<(), EditError> {
+        self.after = self.after.edit(std::slice::from_ref(&edit))?;
+        self.edits.push(edit);
+        Ok(())
+    }
+}
+
+/// How one behaviour goes back to what it was.
+pub(super) struct Restored {
+    pub(super) edit: Option<Edit>,
+    pub(super) left: Option<String>,
+}
+
+pub(super) fn restore(document: &Document, ours: &Ours, known: &ProtectedBehavior) -> Restored {
+    let untouched = Restored { edit: None, left: None };
+    let Some(present) = document.behavior(&known.path_pattern) else { return untouched };
+    let path_pattern = present.path_pattern.clone();
+    if !ours.is_one_of_two(&present.target) {
+        let left = format!("behaviour `{path_pattern}`: it targets {}, which is not ours to change", present.target);
+        return Restored { edit: None, left: Some(left) };
+    }
+    let mut left = None;
+    if let Some(as_written) = &known.cloned {
+        if document.content_hash(&path_pattern).as_ref() == Some(as_written) {
+            return Restored { edit: Some(Edit::RemoveBehavior { path_pattern }), left: None };
+        }
+        left = Some(format!("behaviour `{path_pattern}`: it was edited after we added it, so it stays"));
+    }
+    if present.target != ours.inspection_origin {
+        return Restored { edit: None, left };
+    }
+    let exists = |id| document.origin(id).is_some() || document.origin_groups().contains(id);
+    let back = [&known.original_target, &ours.application_origin].into_iter().find(|id| exists(id));
+    let edit = back.map(|to| Edit::Retarget { path_pattern, from: present.target.clone(), to: to.clone() });
+    Restored { edit, left }
+}
