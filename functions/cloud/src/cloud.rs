@@ -1,0 +1,167 @@
+//! The ports of the core, implemented: which part answers which question.
+
+use failopen::alarm::{MetricAlarm, ObservedAlarm};
+use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
+use failopen::ledger::{Row, Versioned};
+use failopen::port::{
+    Apply, Checkers, Converge, DistributionStatus, Fault, HealthCheckConfig, Message, Metric, Observe,
+    ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange, RecordSet,
+    Respond,
+};
+use failopen::secret::Secret;
+use failopen::spec::Zone;
+
+use crate::cloudfront::Distributions;
+use crate::cloudwatch::Alarms;
+use crate::health_check::HealthChecks;
+use crate::ledger::Ledger;
+use crate::network::Network;
+use crate::route53::Zones;
+use crate::signals::Signals;
+
+/// AWS and the network, as [`crate::connect()`] reaches them.
+pub struct Cloud {
+    pub(crate) distributions: Distributions,
+    pub(crate) zones: Zones,
+    pub(crate) health_checks: HealthChecks,
+    pub(crate) alarms: Alarms,
+    pub(crate) ledger: Ledger,
+    pub(crate) signals: Signals,
+    pub(crate) network: Network,
+}
+
+impl Cloud {
+    /// What people call to ask or to flip: `FAILOPEN_FLIP_FUNCTION`, or this very function where it is flip itself.
+    pub fn flip_function(&self) -> &str {
+        let Signals { flip_function, function_name, .. } = &self.signals;
+        flip_function.as_deref().or(function_name.as_deref()).unwrap_or("FLIP_FUNCTION")
+    }
+}
+
+impl Observe for Cloud {
+    async fn distribution(&self, id: &DistributionId) -> Result<RawDistribution, Fault> {
+        self.distributions.read(id).await
+    }
+
+    async fn distribution_status(&self, id: &DistributionId) -> Result<DistributionStatus, Fault> {
+        self.distributions.status(id).await
+    }
+
+    async fn zone(&self, zone: &Zone) -> Result<ObservedZone, Fault> {
+        self.zones.read(zone).await
+    }
+
+    async fn records(&self, zone: &Zone, name: &Hostname) -> Result<Vec<RecordSet>, Fault> {
+        self.zones.records(zone, name).await
+    }
+
+    async fn change_is_insync(&self, zone: &Zone, change: &ChangeId) -> Result<bool, Fault> {
+        self.zones.is_insync(zone, change).await
+    }
+
+    async fn health_check(&self, id: &HealthCheckId) -> Result<Option<ObservedHealthCheck>, Fault> {
+        self.health_checks.read(id).await
+    }
+
+    async fn health_check_by_reference(&self, reference: &str) -> Result<Option<ObservedHealthCheck>, Fault> {
+        self.health_checks.by_reference(reference).await
+    }
+
+    async fn checkers(&self, id: &HealthCheckId) -> Result<Checkers, Fault> {
+        self.health_checks.checkers(id).await
+    }
+
+    async fn alarms(&self, names: &[AlarmName]) -> Result<Vec<ObservedAlarm>, Fault> {
+        self.alarms.read(names).await
+    }
+
+    async fn alarm_owner(&self, arn: &str) -> Result<Option<OwnerMark>, Fault> {
+        self.alarms.owner(arn).await
+    }
+
+    async fn rows(&self) -> Result<Vec<Versioned>, Fault> {
+        self.ledger.rows().await
+    }
+
+    async fn row(&self, name: &ProtectionName) -> Result<Option<Versioned>, Fault> {
+        self.ledger.row(name).await
+    }
+
+    async fn probe(&self, probe: &Probe) -> ProbeOutcome {
+        self.network.probe(probe).await
+    }
+}
+
+impl Apply for Cloud {
+    async fn put_distribution(
+        &self,
+        id: &DistributionId,
+        document: &[u8],
+        if_match: &ETag,
+    ) -> Result<PutAccepted, Fault> {
+        self.distributions.write(id, document, if_match).await
+    }
+
+    async fn change_records(&self, zone: &Zone, changes: &[RecordChange]) -> Result<ChangeId, Fault> {
+        self.zones.change(zone, changes).await
+    }
+
+    async fn create_health_check(&self, reference: &str, check: &HealthCheckConfig) -> Result<HealthCheckId, Fault> {
+        self.health_checks.create(reference, check).await
+    }
+
+    async fn tag_health_check(&self, id: &HealthCheckId, tags: &[(String, String)]) -> Result<(), Fault> {
+        self.health_checks.tag(id, tags).await
+    }
+
+    async fn update_health_check(
+        &self,
+        id: &HealthCheckId,
+        version: i64,
+        check: &HealthCheckConfig,
+    ) -> Result<(), Fault> {
+        self.health_checks.update(id, version, check).await
+    }
+
+    async fn delete_health_check(&self, id: &HealthCheckId) -> Result<(), Fault> {
+        self.health_checks.delete(id).await
+    }
+
+    async fn put_alarm(&self, name: &AlarmName, alarm: &MetricAlarm, owner: &OwnerMark) -> Result<(), Fault> {
+        self.alarms.put(name, alarm, owner).await
+    }
+
+    async fn delete_alarm(&self, name: &AlarmName) -> Result<(), Fault> {
+        self.alarms.delete(name).await
+    }
+
+    async fn put_row(&self, row: &Row, expected: Option<u64>) -> Result<u64, Fault> {
+        self.ledger.put(row, expected).await
+    }
+
+    async fn delete_row(&self, name: &ProtectionName, expected: u64) -> Result<(), Fault> {
+        self.ledger.delete(name, expected).await
+    }
+
+    async fn request_converge(&self, request: &Converge) -> Result<(), Fault> {
+        self.signals.request_converge(request).await
+    }
+
+    async fn notify(&self, message: &Message) -> Result<(), Fault> {
+        self.signals.notify(message).await
+    }
+
+    async fn put_metrics(&self, metrics: &[Metric]) -> Result<(), Fault> {
+        self.signals.put_metrics(metrics).await
+    }
+}
+
+impl Respond for Cloud {
+    async fn answer(&self, url: &Secret<String>, body: &str) -> Result<(), Fault> {
+        self.network.answer(url, body).await
+    }
+
+    async fn invoke_again(&self, event: &Secret<String>) -> Result<(), Fault> {
+        self.signals.invoke_again(event).await
+    }
+}

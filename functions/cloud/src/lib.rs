@@ -1,0 +1,28 @@
+//! The only crate that talks to AWS and to the network: it implements the ports of `failopen::port` and wires a handler
+//! to the Lambda runtime. It decides nothing; every rule is in `failopen`.
+
+mod answer;
+mod clock;
+mod cloud;
+mod cloudfront;
+mod cloudwatch;
+mod connect;
+mod environment;
+mod fault;
+mod health_check;
+mod ledger;
+pub mod logs;
+mod network;
+mod probe;
+mod route53;
+mod runtime;
+mod signals;
+mod tls;
+#[cfg(test)]
+mod wire;
+
+pub use clock::SystemClock;
+pub use cloud::Cloud;
+pub use connect::connect;
+pub use environment::{ConfigError, Environment, environment};
+pub use runtime::{Error, run};

@@ -1,0 +1,145 @@
+//! Logs: one JSON object a line, as Lambda's logging controls ask for it.
+//!
+//! Only our own events follow the configured level. Everybody else is capped at WARN, whatever is asked for, because below
+//! that the Lambda runtime prints events (which hold pre-signed URLs) and the SDK prints requests (which hold origin header
+//! values).
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::environment::Variables;
+
+/// Prefix of the target of every event of ours: the name of each of our crates starts with it.
+const OURS: &str = "failopen";
+
+/// Where the Lambda runtime prints what a handler failed with, as Rust's debug text. [`crate::run`] has logged it with its
+/// fields by then, and a panic has printed itself.
+const FAILURES_AGAIN: &str = "lambda_runtime::layers::panic";
+
+/// Starts logging to standard output. `AWS_LAMBDA_LOG_FORMAT` (`Text`, otherwise JSON) and `AWS_LAMBDA_LOG_LEVEL`, then
+/// `RUST_LOG`, are honoured. A second start changes nothing.
+pub fn start() {
+    let variables = Variables::of_the_process();
+    let level = level(&variables);
+    let is_text = variables.get("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("text"));
+    // Only a second start fails, and the first one is as good.
+    let _already_started = match is_text {
+        true => text(level, std::io::stdout).try_init().is_err(),
+        false => json(level, std::io::stdout).try_init().is_err(),
+    };
+}
+
+/// `timestamp`, `level`, `message` and the fields of the event side by side: what Lambda's log filter looks for.
+fn json<W>(level: LevelFilter, writer: W) -> impl SubscriberInitExt
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(writer);
+    tracing_subscriber::registry().with(filter(level)).with(lines)
+}
+
+fn text<W>(level: LevelFilter, writer: W) -> impl SubscriberInitExt
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
+    tracing_subscriber::registry().with(filter(level)).with(lines)
+}
+
+fn level(variables: &Variables<'_>) -> LevelFilter {
+    let wanted = variables.get("AWS_LAMBDA_LOG_LEVEL").or_else(|| variables.get("RUST_LOG"));
+    match wanted.as_deref() {
+        None => LevelFilter::INFO,
+        Some(fatal) if fatal.eq_ignore_ascii_case("fatal") => LevelFilter::ERROR,
+        Some(level) => level.parse().unwrap_or(LevelFilter::INFO),
+    }
+}
+
+fn filter(level: LevelFilter) -> Targets {
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target(FAILURES_AGAIN, LevelFilter::OFF)
+        .with_target(OURS, level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+    use tracing::Level;
+
+    /// Output that the test can look at afterwards.
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("not poisoned").extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Page {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("text")
+        }
+    }
+
+    #[test]
+    fn an_event_is_one_line_of_json_and_a_payload_printed_by_the_runtime_is_none() {
+        let page = Page::default();
+        let writer = page.clone();
+        let started = json(LevelFilter::TRACE, move || writer.clone()).set_default();
+        tracing::trace!(target: "lambda_runtime", body = "https://confidential", "raw JSON event received from Lambda");
+        tracing::info!(target: "failopen_react", protection = "www", decision = "hold", "decided");
+        drop(started);
+        let text = page.text();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let line: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((&line["level"], &line["message"]), (&"INFO".into(), &"decided".into()));
+        assert_eq!((&line["protection"], &line["decision"]), (&"www".into(), &"hold".into()));
+        assert!(line["timestamp"].is_string(), "{line}");
+    }
+
+    #[test]
+    fn nobody_else_is_ever_more_verbose_than_warn() {
+        let filter = filter(LevelFilter::TRACE);
+        for target in ["lambda_runtime", "aws_smithy_runtime::client::orchestrator", "hyper", "rustls", "hickory_proto"]
+        {
+            for level in [Level::TRACE, Level::DEBUG, Level::INFO] {
+                assert!(!filter.would_enable(target, &level), "{target} at {level}");
+            }
+            assert!(filter.would_enable(target, &Level::WARN), "{target}");
+        }
+        assert!(!filter.would_enable(FAILURES_AGAIN, &Level::ERROR));
+        for target in ["failopen_cloud::cloudfront", "failopen_react", "failopen_flip::handler"] {
+            assert!(filter.would_enable(target, &Level::TRACE), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_stricter_level_binds_everyone() {
+        let filter = filter(LevelFilter::ERROR);
+        assert!(!filter.would_enable("aws_config", &Level::WARN));
+        assert!(!filter.would_enable("failopen_react", &Level::WARN));
+        assert!(filter.would_enable("failopen_react", &Level::ERROR));
+    }
+
+    #[test]
+    fn lambda_s_level_goes_before_rust_s() {
+        let level = |pairs: &[(&str, &str)]| level(&Variables::of(pairs));
+        assert_eq!(level(&[]), LevelFilter::INFO);
+        assert_eq!(level(&[("RUST_LOG", "debug")]), LevelFilter::DEBUG);
+        assert_eq!(level(&[("AWS_LAMBDA_LOG_LEVEL", "WARN"), ("RUST_LOG", "debug")]), LevelFilter::WARN);
+        assert_eq!(level(&[("AWS_LAMBDA_LOG_LEVEL", "FATAL")]), LevelFilter::ERROR);
+        assert_eq!(level(&[("RUST_LOG", "lambda_runtime=trace")]), LevelFilter::INFO);
+    }
+}
