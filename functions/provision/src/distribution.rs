@@ -1,0 +1,252 @@
+//! The distribution: one fenced write puts the protection in, one takes it out.
+
+use failopen::document::{Document, check_edit};
+use failopen::finding::{Code, Finding, Target};
+use failopen::id::{DistributionId, ETag};
+use failopen::ledger::{MadeDistribution, Replaced, Row};
+use failopen::port::{Apply, Clock, Fault, FaultKind, Observe};
+use failopen::spec::Spec;
+use failopen::wiring::{Ours, Wiring, distributions, unwire, wire};
+use jiff::SignedDuration;
+
+use crate::entry::Entry;
+use crate::job::{Job, back_off};
+use crate::stop::Stop;
+
+/// Writes tried. Each lost one means that somebody else changed the distribution, and everything is planned again.
+const ATTEMPTS: u32 = 5;
+/// Between two looks at the deployment of a change.
+const POLL: SignedDuration = SignedDuration::from_secs(20);
+
+/// A distribution that carries the protection.
+pub(crate) struct Ensured {
+    pub(crate) document: Document,
+    /// Behaviours that are no longer protected and stay, because somebody edited them.
+    pub(crate) left: Vec<String>,
+}
+
+/// Points the protected behaviours at inspection, and adds what that needs, in one write.
+pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    entry: &mut Entry,
+    spec: &Spec,
+    others: &[&MadeDistribution],
+) -> Result<Ensured, Stop> {
+    let mut left = Vec::new();
+    for attempt in 1..=ATTEMPTS {
+        // A Delete may have begun since; its restoration must not be undone.
+        entry.confirm(job).await?;
+        let (document, etag) = read(job, &spec.distribution).await?.ok_or_else(|| missing(spec))?;
+        let ours = Ours::of(&entry.row, &spec.distribution);
+        let wiring = wire(&document, spec, ours.as_ref(), others).map_err(|findings| Stop::findings(&findings))?;
+        if !wiring.left.is_empty() {
+            left.clone_from(&wiring.left);
+        }
+        if wiring.edits.is_empty() {
+            settle(job, entry, spec, wiring.made, &document, attempt > 1).await?;
+            return Ok(Ensured { document, left });
+        }
+        check_edit(&document, &wiring.after, &wiring.edits)
+            .map_err(|error| Stop::Failed(format!("Nothing was written to {}: {error}.", spec.distribution)))?;
+        intend(job, entry, &wiring.made).await?;
+        match job.cloud.put_distribution(&spec.distribution, wiring.after.bytes(), &etag).await {
+            Ok(accepted) => {
+                tracing::info!(protection = %spec.name, step = "distribution", outcome = "written",
+                    distribution = %spec.distribution, etag_before = %etag, etag_after = %accepted.etag,
+                    "the distribution write was accepted");
+                if let Some(read_back) = confirmed(job, spec, &wiring).await {
+                    settle(job, entry, spec, wiring.made, &read_back, true).await?;
+                    return Ok(Ensured { document: read_back, left });
+                }
+            }
+            Err(fault) if is_doubtful(&fault) => {
+                tracing::warn!(
+                    protection = %spec.name,
+                    step = "distribution",
+                    outcome = "doubtful",
+                    %fault,
+                    "the distribution is read again"
+                );
+            }
+            Err(fault) => return Err(Stop::fault("Writing the distribution", &fault)),
+        }
+        job.pause(back_off(job.clock, attempt)).await?;
+    }
+    Err(Stop::Failed(format!(
+        "Somebody else keeps changing distribution {}, so the protection could not be written into it in {ATTEMPTS} attempts; \
+         stop the other deployment, or chain several protections of one distribution with DependsOn, and try again.",
+        spec.distribution
+    )))
+}
+
+/// Reads the distribution back. `None`: it is not as written, or cannot be read, so everything has to be planned again.
+async fn confirmed<C: Observe, K: Clock>(job: &Job<'_, C, K>, spec: &Spec, wiring: &Wiring) -> Option<Document> {
+    let (document, _) = read(job, &spec.distribution).await.ok()??;
+    let as_written = wiring.made.behaviors.iter().all(|made| {
+        let target = |document: &Document| document.behavior(&made.path_pattern).map(|present| present.target.clone());
+        target(&document) == target(&wiring.after)
+    });
+    (as_written && document.origin(&wiring.made.inspection_origin).is_some()).then_some(document)
+}
+
+fn missing(spec: &Spec) -> Stop {
+    Stop::findings(&[Finding::structural(
+        Code::DistributionMissing,
+        "DistributionId",
+        Target::Distribution,
+        format!("there is no distribution {} any more", spec.distribution),
+    )])
+}
+
+/// `None`: it does not exist.
+async fn read<C: Observe, K: Clock>(
+    job: &Job<'_, C, K>,
+    id: &DistributionId,
+) -> Result<Option<(Document, ETag)>, Stop> {
+    let raw = match job.persist(async || job.cloud.distribution(id).await).await {
+        Ok(raw) => raw,
+        Err(fault) if fault.kind == FaultKind::NotFound => return Ok(None),
+        Err(fault) => return Err(Stop::fault("Reading the distribution", &fault)),
+    };
+    let document = Document::parse(&raw.bytes).map_err(|malformed| {
+        Stop::Failed(format!(
+            "The configuration of {id} cannot be read safely ({malformed}), so it is not written; look at it with `aws \
+             cloudfront get-distribution-config --id {id}` and try again."
+        ))
+    })?;
+    Ok(Some((document, raw.etag)))
+}
+
+fn is_doubtful(fault: &Fault) -> bool {
+    match fault.kind {
+        FaultKind::Stale | FaultKind::Unknown | FaultKind::Throttled => true,
+        FaultKind::NotFound | FaultKind::AccessDenied | FaultKind::Refused | FaultKind::Malformed => false,
+    }
+}
+
+/// Records what is about to be written, beside what is certainly there, so that a crash can be undone.
+async fn intend<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    entry: &mut Entry,
+    made: &MadeDistribution,
+) -> Result<(), Stop> {
+    entry
+        .save(job, |row| {
+            let intent = MadeDistribution { written: false, ..made.clone() };
+            match &row.made.distribution {
+                Some(present) if present.written => {
+                    let intent = Replaced::Distribution(intent);
+                    if !row.made.replaced.contains(&intent) {
+                        row.made.replaced.push(intent);
+                    }
+                }
+                Some(_) | None => row.made.distribution = Some(intent),
+            }
+        })
+        .await
+}
+
+/// Records what is there now. From here on flip and react act on it, so after a write the names that they compare it with
+/// go into the row together with it.
+async fn settle<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    entry: &mut Entry,
+    spec: &Spec,
+    mut made: MadeDistribution,
+    present: &Document,
+    wrote: bool,
+) -> Result<(), Stop> {
+    made.written = true;
+    let known = Ours::of(&entry.row, &spec.distribution);
+    for behavior in made.behaviors.iter_mut().filter(|behavior| behavior.cloned.is_some()) {
+        let settled = known.iter().flat_map(|ours| &ours.behaviors).any(|claim| {
+            claim.settled && claim.behavior.path_pattern == behavior.path_pattern && claim.behavior.cloned.is_some()
+        });
+        // CloudFront may have filled in what we left out: what it holds now is what an edit is told from.
+        if !settled {
+            behavior.cloned = present.content_hash(&behavior.path_pattern);
+        }
+    }
+    entry
+        .save(job, |row| {
+            if let Some(before) = row.made.distribution.take().filter(|before| before.id != made.id) {
+                row.made.replaced.push(Replaced::Distribution(before));
+            }
+            row.made.replaced.retain(|replaced| match replaced {
+                Replaced::Distribution(former) => former.id != made.id,
+                Replaced::Records(_) | Replaced::HealthCheck(_) => true,
+            });
+            row.made.distribution = Some(made.clone());
+            if wrote {
+                row.spec = spec.clone();
+            }
+        })
+        .await
+}
+
+/// What taking a protection out of a distribution came to.
+#[derive(Debug, Default)]
+pub(crate) struct TakenOut {
+    /// Whether anything was written.
+    pub(crate) changed: bool,
+    /// What still needs our origin: while there is any, the records must stay.
+    pub(crate) in_use: Vec<String>,
+    /// What was left because it is not as we made it.
+    pub(crate) left: Vec<String>,
+}
+
+/// Restores the behaviours and removes what we added, in one write. A distribution that is gone needs nothing.
+pub(crate) async fn take_out<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, ours: &Ours) -> Result<TakenOut, Stop> {
+    let id = &ours.distribution;
+    let mut changed = false;
+    for attempt in 1..=ATTEMPTS {
+        let Some((document, etag)) = read(job, id).await? else { return Ok(TakenOut::default()) };
+        let plan = unwire(&document, ours)
+            .map_err(|error| Stop::Failed(format!("Distribution {id} cannot be restored safely: {error}.")))?;
+        if plan.edits.is_empty() {
+            return Ok(TakenOut { changed, in_use: plan.in_use, left: plan.left });
+        }
+        check_edit(&document, &plan.after, &plan.edits)
+            .map_err(|error| Stop::Failed(format!("Nothing was written to {id}: {error}.")))?;
+        match job.cloud.put_distribution(id, plan.after.bytes(), &etag).await {
+            Ok(accepted) => {
+                changed = true;
+                tracing::info!(step = "distribution", outcome = "restored", distribution = %id, etag_before = %etag,
+                    etag_after = %accepted.etag, "the restoring write was accepted");
+                // The next round reads back: it ends there, with nothing more to do, or mends what was written in between.
+                continue;
+            }
+            Err(fault) if is_doubtful(&fault) => changed = true,
+            Err(fault) if fault.kind == FaultKind::NotFound => return Ok(TakenOut::default()),
+            Err(fault) => return Err(Stop::fault("Restoring the distribution", &fault)),
+        }
+        job.pause(back_off(job.clock, attempt)).await?;
+    }
+    Err(Stop::Failed(format!(
+        "Somebody else keeps changing distribution {id}, so its behaviours could not be restored in {ATTEMPTS} attempts; stop \
+         the other deployment and delete again."
+    )))
+}
+
+/// Everything that a row claims, distribution by distribution.
+pub(crate) fn claims(row: &Row) -> Vec<Ours> {
+    let mut ids: Vec<&DistributionId> = distributions(row).map(|made| &made.id).collect();
+    ids.sort();
+    ids.dedup();
+    ids.into_iter().filter_map(|id| Ours::of(row, id)).collect()
+}
+
+/// Waits until every edge has the configuration as it is now. A distribution that is gone has no edge.
+pub(crate) async fn wait_until_deployed<C: Observe, K: Clock>(
+    job: &Job<'_, C, K>,
+    id: &DistributionId,
+) -> Result<(), Stop> {
+    loop {
+        match job.persist(async || job.cloud.distribution_status(id).await).await {
+            Ok(status) if status.status == "Deployed" => return Ok(()),
+            Ok(_) => job.pause(POLL).await?,
+            Err(fault) if fault.kind == FaultKind::NotFound => return Ok(()),
+            Err(fault) => return Err(Stop::fault("Waiting for the distribution", &fault)),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Create and Update: both bring the world to what is declared, from wherever it is.
+//!
+//! The order is the promise that no name is ever without an answer and no behaviour without its origin: ledger row, health
+//! check, records, every server has them, inspection is healthy, distribution, alarm, and only then what was replaced.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use failopen::answer::Outcome;
+use failopen::finding::{Finding, summary};
+use failopen::flip::posture;
+use failopen::health_check;
+use failopen::id::HealthCheckId;
+use failopen::ledger::{Answered, Lifecycle, MadeHealthCheck, MadeRecords, Replaced, Row};
+use failopen::port::{Apply, Clock, Observe};
+use failopen::preflight::{Observed, findings, refusing};
+use failopen::properties::{self, Problem};
+use failopen::records;
+use failopen::spec::{Dns, Preflight, Spec};
+use jiff::SignedDuration;
+
+use crate::entry::Entry;
+use crate::event::Kind;
+use crate::job::Job;
+use crate::observation::{observe, rows};
+use crate::removal::take_away;
+use crate::respond::answer;
+use crate::stop::Stop;
+use crate::{alarm, distribution};
+
+/// Carries out a Create or Update. Returns the answer's body.
+pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) -> Result<String, Stop> {
+    let (mut problems, spec) = match properties::parse(job.request.properties.expose()) {
+        Ok(spec) => (Vec::new(), Some(spec)),
+        Err(invalid) => (invalid.problems, invalid.rest.map(|spec| *spec)),
+    };
+    problems.extend(spec.as_ref().and_then(|spec| renamed(job, spec)));
+    let refused = spec.as_ref().map(|spec| job.engine.allowed.refusals(spec)).unwrap_or_default();
+    let spec = match spec {
+        Some(spec) if refused.is_empty() => spec,
+        Some(_) | None => return Err(Stop::Refused { problems, findings: refused }),
+    };
+    let rows = rows(job.cloud, job.clock).await?;
+    if problems.is_empty()
+        && let Some(body) = answered(job, &spec, &rows)
+    {
+        return Ok(body);
+    }
+    let observed = observe(job.cloud, job.clock, &spec, &job.owner, rows).await?;
+    let findings = findings(&spec, &job.owner, &observed);
+    let mut refused = refusing(spec.preflight, &findings);
+    // An Update that rolls a failed one back is not stopped here: it gets as far as it can.
+    let settled = observed.row(&spec, &job.owner).filter(|row| row.lifecycle == Lifecycle::Active);
+    refused.extend(settled.map(|row| job.engine.allowed.refusals_of_former(row, &spec)).unwrap_or_default());
+    if !problems.is_empty() || !refused.is_empty() {
+        return Err(Stop::Refused { problems, findings: refused });
+    }
+    bring_about(job, &spec, &observed, &findings).await
+}
+
+/// Another name is another protection: CloudFormation would keep the physical id, and the old one would be orphaned.
+fn renamed<C, K>(job: &Job<'_, C, K>, spec: &Spec) -> Option<Problem> {
+    let before = job.request.physical_id.as_ref().filter(|_| job.request.kind == Kind::Update)?;
+    (*before != job.owner.physical_id(&spec.name)).then(|| Problem {
+        property: "Name".to_owned(),
+        fault: format!(
+            "is `{}`, which is not the name this protection ({before}) was created with, and it cannot be changed: declare a \
+             second resource with the new Name, then remove this one",
+            spec.name
+        ),
+        example: "the former Name".to_owned(),
+    })
+}
+
+/// The body with which this very request was answered before: CloudFormation delivers at least once.
+fn answered<C, K>(job: &Job<'_, C, K>, spec: &Spec, rows: &[Row]) -> Option<String> {
+    let row = rows.iter().find(|row| row.name == spec.name && row.owner == job.owner)?;
+    let answered = row.answered.as_ref().filter(|answered| answered.request_id == job.request.request_id)?;
+    (row.lifecycle == Lifecycle::Active).then(|| answered.body.clone())
+}
+
+async fn bring_about<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    spec: &Spec,
+    observed: &Observed,
+    findings: &[Finding],
+) -> Result<String, Stop> {
+    let mut first = Row::creating(job.owner.clone(), &job.request.stack_id, &job.request.logical_id, spec.clone());
+    if job.request.kind == Kind::Create {
+        first.created_by = Some(job.request.request_id.clone());
+    }
+    let mut entry = Entry::begin(job, first).await?;
+    let outcome = take_steps(job, &mut entry, spec, observed, findings).await;
+    if outcome == Err(Stop::Superseded) {
+        withdraw(job, &entry.row).await;
+    }
+    outcome
+}
+
+/// A Delete is at work or has finished, and what we wrote last may have come after its look: take it out again, or an
+/// origin would lead to records that are gone. The intents in the row that we know say what that can be.
+async fn withdraw<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) {
+    let outcome = match job.persist(async || job.cloud.row(&row.name).await).await {
+        Ok(Some(found)) if found.row.owner != job.owner => {
+            Ok(vec!["everything: the name has another owner now".to_owned()])
+        }
+        Ok(_) => take_away(job, row).await,
+        Err(fault) => Err(Stop::fault("Reading the ledger", &fault)),
+    };
+    match outcome {
+        Ok(left) => tracing::warn!(
+            protection = %row.name,
+            step = "withdraw",
+            outcome = "withdrawn",
+            ?left,
+            "late writes are taken out again"
+        ),
+        Err(stop) => {
+            let because = stop.reason();
+            tracing::error!(
+                protection = %row.name,
+                step = "withdraw",
+                outcome = "incomplete",
+                because,
+                "late writes may be left"
+            );
+        }
+    }
+}
+
+async fn take_steps<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    entry: &mut Entry,
+    spec: &Spec,
+    observed: &Observed,
+    findings: &[Finding],
+) -> Result<String, Stop> {
+    let is_first = entry.row.lifecycle == Lifecycle::Creating;
+    let waits = spec.preflight == Preflight::Enforce;
+    let check = crate::health_check::ensure(job, entry, spec).await?;
+    if waits && !is_first && check.is_new {
+        // Records that are in use change hands only when the new check is known to be healthy.
+        crate::health_check::wait_until_healthy(job, spec, &check.id).await?;
+    }
+    crate::records::ensure(job, entry, spec, &check.id).await?;
+    if waits && is_first {
+        crate::health_check::wait_until_healthy(job, spec, &check.id).await?;
+    }
+    let ensured = distribution::ensure(job, entry, spec, &observed.others(spec)).await?;
+    alarm::ensure(job, entry, spec, &check.id).await?;
+    let mut left = ensured.left;
+    left.extend(remove_replaced(job, entry, spec).await?);
+
+    let posture = entry.row.made.distribution.as_ref().map(|made| posture(&ensured.document, made).to_string());
+    let data = data(spec, &entry.row, &check.id, posture.unwrap_or_default(), findings, &left);
+    let body = answer(job, &spec.name, Outcome::Success { data }).body();
+    finish(job, entry, spec, &body).await?;
+    Ok(body)
+}
+
+/// The values of `Fn::GetAtt`.
+fn data(
+    spec: &Spec,
+    row: &Row,
+    check: &HealthCheckId,
+    posture: String,
+    findings: &[Finding],
+    left: &[String],
+) -> BTreeMap<&'static str, String> {
+    let application = row.made.distribution.as_ref().map(|made| made.application_origin.to_string());
+    let mut preflight = summary(findings);
+    if !left.is_empty() {
+        preflight = format!("{preflight}; left alone: {}", left.join("; "));
+    }
+    BTreeMap::from([
+        ("FailoverRecord", spec.failover_record.to_string()),
+        ("HealthCheckId", check.to_string()),
+        ("InspectionOriginId", spec.name.inspection_origin().to_string()),
+        ("ApplicationOriginId", application.unwrap_or_default()),
+        ("AlarmName", spec.name.alarm().to_string()),
+        ("Posture", posture),
+        ("PreflightSummary", preflight),
+    ])
+}
+
+/// The last write: from here on automation acts on the protection.
+async fn finish<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    entry: &mut Entry,
+    spec: &Spec,
+    body: &str,
+) -> Result<(), Stop> {
+    entry
+        .save(job, |row| {
+            row.lifecycle = Lifecycle::Active;
+            row.spec = spec.clone();
+            row.answered = Some(Answered { request_id: job.request.request_id.clone(), body: body.to_owned() });
+        })
+        .await?;
+    tracing::info!(protection = %spec.name, step = "ledger", outcome = "active", "the protection is active");
+    Ok(())
+}
+
+/// What an Update replaced, once nothing uses it any more.
+struct Doomed {
+    records: Vec<MadeRecords>,
+    health_checks: Vec<MadeHealthCheck>,
+    kept: Vec<Replaced>,
+}
+
+impl Doomed {
+    /// Records of a name that is still the protection's stay until Delete: they may be what answers for it, in a zone that
+    /// the other DNS service has not taken over yet. A health check stays as long as a record that stays names it.
+    fn of(row: &Row, spec: &Spec) -> Self {
+        let mut doomed = Self { records: Vec::new(), health_checks: Vec::new(), kept: Vec::new() };
+        let mut needed = BTreeSet::new();
+        for made in records::claimed(row) {
+            let is_present = row.made.records.as_ref() == Some(made);
+            if is_present {
+                needed.insert(made.primary_health_check.clone());
+            } else if made.name == spec.failover_record {
+                needed.insert(made.primary_health_check.clone());
+                doomed.kept.push(Replaced::Records(made.clone()));
+            } else {
+                doomed.records.push(made.clone());
+            }
+        }
+        let present = row.made.health_check.as_ref();
+        for made in health_check::claimed(row).filter(|made| Some(*made) != present) {
+            if made.id.as_ref().is_some_and(|id| needed.contains(id)) {
+                doomed.kept.push(Replaced::HealthCheck(made.clone()));
+            } else {
+                doomed.health_checks.push(made.clone());
+            }
+        }
+        doomed
+    }
+}
+
+/// Takes the protection out of former distributions, then removes former records (after every edge has stopped using
+/// them) and former health checks. Returns what was left alone.
+async fn remove_replaced<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    entry: &mut Entry,
+    spec: &Spec,
+) -> Result<Vec<String>, Stop> {
+    let doomed = Doomed::of(&entry.row, spec);
+    let mut left = Vec::new();
+    if matches!(spec.dns, Dns::External) && !doomed.kept.is_empty() {
+        left.push(format!("the records of {} stay until the resource is deleted", spec.failover_record));
+    }
+    if entry.row.made.replaced.len() == doomed.kept.len() {
+        return Ok(left);
+    }
+    let claims = distribution::claims(&entry.row);
+    for ours in claims.iter().filter(|ours| ours.distribution != spec.distribution) {
+        let taken_out = distribution::take_out(job, ours).await?;
+        if !taken_out.in_use.is_empty() {
+            return Err(Stop::Failed(format!(
+                "DistributionId: origin {} of the former distribution {} is still used by {}; point that elsewhere and try \
+                 again.",
+                ours.inspection_origin,
+                ours.distribution,
+                taken_out.in_use.join(", ")
+            )));
+        }
+        left.extend(taken_out.left);
+    }
+    if let Some(ttl) = doomed.records.iter().map(|made| made.ttl).max() {
+        for ours in &claims {
+            distribution::wait_until_deployed(job, &ours.distribution).await?;
+        }
+        job.pause(SignedDuration::from_secs(i64::from(ttl))).await?;
+        let changed = crate::records::remove(job, &entry.row, &doomed.records).await?;
+        left.extend(changed.iter().map(|record| format!("record {}: {}", record.name, records::describe(record))));
+    }
+    left.extend(crate::health_check::remove(job, &entry.row, &doomed.health_checks).await?);
+    entry.save(job, |row| row.made.replaced.clone_from(&doomed.kept)).await?;
+    Ok(left)
+}

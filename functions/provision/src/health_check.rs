@@ -1,0 +1,231 @@
+//! The health check on inspection: made once per request, found again after a crash, removed when nothing needs it.
+
+use failopen::health_check::{Choice, choose, has_checkers};
+use failopen::id::HealthCheckId;
+use failopen::ledger::{MadeHealthCheck, Replaced, Row};
+use failopen::mark::PROTECTION_TAG;
+use failopen::port::{Apply, Clock, FaultKind, Observe, ObservedHealthCheck};
+use failopen::spec::{HealthCheckSpec, ManagedHealthCheck, Spec};
+use jiff::SignedDuration;
+
+use crate::entry::Entry;
+use crate::job::Job;
+use crate::observation::own_checks;
+use crate::stop::Stop;
+
+/// GetHealthCheckStatus is allowed once a second in the whole account.
+const POLL: SignedDuration = SignedDuration::from_secs(10);
+/// New checks take minutes until every checker reports; beyond this, inspection is not healthy.
+const HEALTHY_WITHIN: SignedDuration = SignedDuration::from_mins(9);
+
+/// The check that the PRIMARY record and the alarm will use.
+pub(crate) struct Chosen {
+    pub(crate) id: HealthCheckId,
+    /// Made or changed by this request: what its checkers said before means nothing any more.
+    pub(crate) is_new: bool,
+}
+
+/// Makes the health check as declared.
+pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    entry: &mut Entry,
+    spec: &Spec,
+) -> Result<Chosen, Stop> {
+    let own = own_checks(job.cloud, job.clock, Some(&entry.row)).await;
+    let own = own.map_err(|fault| Stop::fault("Reading the health checks", &fault))?;
+    match (choose(&spec.health_check, &spec.inspection, &own), &spec.health_check) {
+        (Choice::Adopt(id), _) => {
+            use_check(job, entry, MadeHealthCheck { caller_reference: None, id: Some(id.clone()) }).await?;
+            Ok(Chosen { id, is_new: false })
+        }
+        (Choice::Keep(present), _) => {
+            use_check(job, entry, recorded(&present)).await?;
+            // A retry finds the check that the first attempt made: to this request it is as new as it was then.
+            let is_new = present.caller_reference == job.owner.caller_reference(&job.request.request_id);
+            Ok(Chosen { id: present.id, is_new })
+        }
+        (Choice::Update(present), HealthCheckSpec::Managed(managed)) => {
+            use_check(job, entry, recorded(&present)).await?;
+            update(job, &present, managed, spec).await?;
+            Ok(Chosen { id: present.id, is_new: true })
+        }
+        (Choice::Create, HealthCheckSpec::Managed(managed)) => {
+            let id = create(job, entry, managed, spec).await?;
+            Ok(Chosen { id, is_new: true })
+        }
+        (Choice::Update(_) | Choice::Create, HealthCheckSpec::Adopted { id }) => {
+            Ok(Chosen { id: id.clone(), is_new: false })
+        }
+    }
+}
+
+fn recorded(present: &ObservedHealthCheck) -> MadeHealthCheck {
+    MadeHealthCheck { caller_reference: Some(present.caller_reference.clone()), id: Some(present.id.clone()) }
+}
+
+/// Records which check is in use; a managed one that was in use before waits among the replaced for its removal.
+async fn use_check<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    entry: &mut Entry,
+    current: MadeHealthCheck,
+) -> Result<(), Stop> {
+    entry
+        .save(job, |row| {
+            let is_current = |made: &MadeHealthCheck| {
+                made.caller_reference.is_some() && made.caller_reference == current.caller_reference
+            };
+            if let Some(before) = row.made.health_check.take()
+                && before.caller_reference.is_some()
+            {
+                row.made.replaced.push(Replaced::HealthCheck(before));
+            }
+            row.made.replaced.retain(|replaced| match replaced {
+                Replaced::HealthCheck(made) => !is_current(made),
+                Replaced::Records(_) | Replaced::Distribution(_) => true,
+            });
+            row.made.health_check = Some(current.clone());
+        })
+        .await
+}
+
+async fn create<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    entry: &mut Entry,
+    managed: &ManagedHealthCheck,
+    spec: &Spec,
+) -> Result<HealthCheckId, Stop> {
+    let reference = job.owner.caller_reference(&job.request.request_id);
+    // The intent first: a crash after the creation finds the check by this reference.
+    use_check(job, entry, MadeHealthCheck { caller_reference: Some(reference.clone()), id: None }).await?;
+    let config = managed.config(&spec.inspection);
+    let created = job.persist(async || job.cloud.create_health_check(&reference, &config).await).await;
+    let id = created.map_err(|fault| Stop::fault("Creating the health check", &fault))?;
+    use_check(job, entry, MadeHealthCheck { caller_reference: Some(reference), id: Some(id.clone()) }).await?;
+    let tags =
+        [("Name".to_owned(), format!("failopen {}", spec.name)), (PROTECTION_TAG.to_owned(), spec.name.to_string())];
+    if let Err(fault) = job.persist(async || job.cloud.tag_health_check(&id, &tags).await).await {
+        // Tags are for people; nothing depends on them.
+        tracing::warn!(
+            protection = %spec.name,
+            step = "health check",
+            outcome = "untagged",
+            %fault,
+            "the health check has no tags"
+        );
+    }
+    tracing::info!(
+        protection = %spec.name,
+        step = "health check",
+        outcome = "created",
+        health_check = %id,
+        "the health check is made"
+    );
+    Ok(id)
+}
+
+async fn update<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    present: &ObservedHealthCheck,
+    managed: &ManagedHealthCheck,
+    spec: &Spec,
+) -> Result<(), Stop> {
+    let config = managed.config(&spec.inspection);
+    let changed = job
+        .persist(async || match job.cloud.update_health_check(&present.id, present.version, &config).await {
+            // Somebody else's version, or the echo of our own write: either way the newest one has to become ours.
+            Err(fault) if fault.kind == FaultKind::Stale => match job.cloud.health_check(&present.id).await? {
+                Some(newest) => job.cloud.update_health_check(&newest.id, newest.version, &config).await,
+                None => Err(fault),
+            },
+            outcome => outcome,
+        })
+        .await;
+    changed.map_err(|fault| Stop::fault("Updating the health check", &fault))?;
+    tracing::info!(
+        protection = %spec.name,
+        step = "health check",
+        outcome = "updated",
+        health_check = %present.id,
+        "the health check is changed"
+    );
+    Ok(())
+}
+
+/// Waits until the checkers have reported and call inspection healthy: a new check counts as healthy until then, which
+/// proves nothing.
+pub(crate) async fn wait_until_healthy<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    spec: &Spec,
+    id: &HealthCheckId,
+) -> Result<(), Stop> {
+    let check = job.persist(async || job.cloud.health_check(id).await).await;
+    let check = check.map_err(|fault| Stop::fault("Reading the health check", &fault))?;
+    if !check.is_some_and(|check| has_checkers(&check.config)) {
+        return Ok(());
+    }
+    let give_up = job.clock.now() + HEALTHY_WITHIN;
+    loop {
+        let seen = match job.cloud.checkers(id).await {
+            Ok(checkers) if checkers.verdict() == Some(true) => {
+                tracing::info!(
+                    protection = %spec.name,
+                    step = "health check",
+                    outcome = "healthy",
+                    checkers = checkers.reporting,
+                    "inspection is healthy"
+                );
+                return Ok(());
+            }
+            Ok(checkers) => match checkers.healthy_percent() {
+                Some(percent) => format!("{percent} % of {} checkers reach it", checkers.reporting),
+                None => "no checker has reported yet".to_owned(),
+            },
+            Err(fault) => fault.to_string(),
+        };
+        let out_of_time = job.clock.now() >= give_up || job.pause(POLL).await.is_err();
+        if out_of_time {
+            return Err(not_healthy(spec, id, &seen));
+        }
+    }
+}
+
+fn not_healthy(spec: &Spec, id: &HealthCheckId, seen: &str) -> Stop {
+    Stop::Failed(format!(
+        "InspectionHostname: health check {id} on {} did not become healthy ({seen}), and the distribution was not pointed at \
+         it; let the checkers in, correct HealthCheck, or set Preflight to `warn` to go on without waiting \
+         [health-check-not-healthy].",
+        spec.inspection
+    ))
+}
+
+/// Removes checks that we made; one that a record still names is left, because removing it has unpredictable effects.
+///
+/// Returns what was left, for people.
+pub(crate) async fn remove<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    row: &Row,
+    doomed: &[MadeHealthCheck],
+) -> Result<Vec<String>, Stop> {
+    let own = own_checks(job.cloud, job.clock, Some(row)).await;
+    let own = own.map_err(|fault| Stop::fault("Reading the health checks", &fault))?;
+    let mut left = Vec::new();
+    for check in own {
+        if !doomed.iter().any(|made| made.caller_reference.as_ref() == Some(&check.caller_reference)) {
+            continue;
+        }
+        match job.persist(async || job.cloud.delete_health_check(&check.id).await).await {
+            Ok(()) => {
+                tracing::info!(
+                    protection = %row.name,
+                    step = "health check",
+                    outcome = "removed",
+                    health_check = %check.id,
+                    "the health check is removed"
+                );
+            }
+            Err(fault) if fault.kind == FaultKind::Refused => left.push(format!("health check {} ({fault})", check.id)),
+            Err(fault) => return Err(Stop::fault("Removing the health check", &fault)),
+        }
+    }
+    Ok(left)
+}

@@ -1,0 +1,189 @@
+//! Reads everything that the verdicts of `failopen::preflight` need, before anything is changed.
+
+use std::collections::BTreeMap;
+
+use failopen::document::Document;
+use failopen::failure::{ErrorType, Failure};
+use failopen::finding::{Code, Finding, Target};
+use failopen::health_check::claimed;
+use failopen::id::{HealthCheckId, OwnerMark};
+use failopen::ledger::{Lifecycle, Row};
+use failopen::observe::first_alive;
+use failopen::port::{Clock, Fault, FaultKind, Observe, ObservedHealthCheck, ObservedZone, ProbeOutcome, RecordSet};
+use failopen::preflight::Observed;
+use failopen::probe;
+use failopen::spec::{HealthCheckSpec, Preflight, Spec, Zone};
+use failopen::wiring::{Ours, wire};
+
+use crate::job::persist;
+
+/// All rows of the ledger.
+pub(crate) async fn rows<C: Observe, K: Clock>(cloud: &C, clock: &K) -> Result<Vec<Row>, Failure> {
+    let rows = persist(clock, async || cloud.rows().await).await.map_err(|fault| Failure::ledger(&fault))?;
+    Ok(rows.into_iter().map(|versioned| versioned.row).collect())
+}
+
+/// Reads the world around one protection.
+///
+/// What is missing or forbidden becomes part of the observation, so that all of it can be reported together.
+///
+/// # Errors
+/// A read whose outcome stays unknown: nothing can be said then.
+pub(crate) async fn observe<C: Observe, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    spec: &Spec,
+    owner: &OwnerMark,
+    rows: Vec<Row>,
+) -> Result<Observed, Failure> {
+    let row = rows.iter().find(|row| row.name == spec.name && row.owner == *owner);
+    let mut denied = Vec::new();
+    let distribution = distribution(cloud, clock, spec, &mut denied).await?;
+    let (zone, records) = match spec.dns.zone() {
+        Some(zone) => read_zone(cloud, clock, zone, spec, &mut denied).await?,
+        None => (None, Vec::new()),
+    };
+    let health_checks = health_checks(cloud, clock, spec, row).await?;
+    let name = spec.name.alarm();
+    let alarms = persist(clock, async || cloud.alarms(std::slice::from_ref(&name)).await).await;
+    let alarm = alarms.map_err(|fault| Failure::remote(&fault))?.into_iter().next();
+    let alarm = alarm.unwrap_or_else(|| failopen::alarm::ObservedAlarm::missing(name));
+    let alarm_owner = match alarm.arn.as_str() {
+        "" => None,
+        arn => persist(clock, async || cloud.alarm_owner(arn).await).await.map_err(|fault| Failure::remote(&fault))?,
+    };
+    let mut observed =
+        Observed { distribution, zone, records, health_checks, alarm, alarm_owner, rows, application: None, denied };
+    observed.application = application(cloud, spec, owner, &observed).await;
+    Ok(observed)
+}
+
+async fn distribution<C: Observe, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    spec: &Spec,
+    denied: &mut Vec<Finding>,
+) -> Result<Option<Document>, Failure> {
+    match persist(clock, async || cloud.distribution(&spec.distribution).await).await {
+        Ok(raw) => Document::parse(&raw.bytes).map(Some).map_err(|malformed| {
+            Failure::new(
+                ErrorType::MalformedDistribution,
+                format!(
+                    "The configuration of {} cannot be read safely ({malformed}), so nothing is changed; look at it with `aws \
+                     cloudfront get-distribution-config --id {}`.",
+                    spec.distribution, spec.distribution
+                ),
+            )
+        }),
+        Err(fault) => absent_or_denied(&fault, "DistributionId", Target::Distribution, denied).map(|()| None),
+    }
+}
+
+async fn read_zone<C: Observe, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    zone: &Zone,
+    spec: &Spec,
+    denied: &mut Vec<Finding>,
+) -> Result<(Option<ObservedZone>, Vec<RecordSet>), Failure> {
+    let present = match persist(clock, async || cloud.zone(zone).await).await {
+        Ok(present) => present,
+        Err(fault) => {
+            absent_or_denied(&fault, "HostedZoneId", Target::Zone, denied)?;
+            return Ok((None, Vec::new()));
+        }
+    };
+    match persist(clock, async || cloud.records(zone, &spec.failover_record).await).await {
+        Ok(records) => Ok((Some(present), records)),
+        Err(fault) => {
+            absent_or_denied(&fault, "HostedZoneId", Target::Zone, denied)?;
+            Ok((Some(present), Vec::new()))
+        }
+    }
+}
+
+/// Absence is for the verdicts; a refusal is a finding at once; anything else leaves us knowing nothing.
+fn absent_or_denied(fault: &Fault, property: &str, target: Target, denied: &mut Vec<Finding>) -> Result<(), Failure> {
+    match fault.kind {
+        FaultKind::NotFound => Ok(()),
+        FaultKind::AccessDenied => {
+            let message = format!(
+                "the provision function may not read it ({fault}); add it to the Allowed… parameters of the engine's stack, or \
+                 ask who runs the organisation's policies"
+            );
+            denied.push(Finding::structural(Code::Permission, property, target, message));
+            Ok(())
+        }
+        FaultKind::Throttled | FaultKind::Stale | FaultKind::Refused | FaultKind::Unknown | FaultKind::Malformed => {
+            Err(Failure::remote(fault))
+        }
+    }
+}
+
+/// The checks that the properties name and those that the ledger claims, as far as they exist.
+async fn health_checks<C: Observe, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    spec: &Spec,
+    row: Option<&Row>,
+) -> Result<BTreeMap<HealthCheckId, ObservedHealthCheck>, Failure> {
+    let mut found = BTreeMap::new();
+    let adopted = match &spec.health_check {
+        HealthCheckSpec::Adopted { id } => Some(id),
+        HealthCheckSpec::Managed(_) => None,
+    };
+    for id in adopted.into_iter().chain(&spec.secondary_health_check) {
+        let check = persist(clock, async || cloud.health_check(id).await).await;
+        found.extend(check.map_err(|fault| Failure::remote(&fault))?.map(|check| (check.id.clone(), check)));
+    }
+    let own = own_checks(cloud, clock, row).await.map_err(|fault| Failure::remote(&fault))?;
+    found.extend(own.into_iter().map(|check| (check.id.clone(), check)));
+    Ok(found)
+}
+
+/// The checks that the ledger says we made, as far as they exist: by id, or by CallerReference where a crash lost the id.
+pub(crate) async fn own_checks<C: Observe, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    row: Option<&Row>,
+) -> Result<Vec<ObservedHealthCheck>, Fault> {
+    let mut own = Vec::new();
+    for made in row.into_iter().flat_map(claimed) {
+        let Some(reference) = &made.caller_reference else { continue };
+        let check = match &made.id {
+            Some(id) => persist(clock, async || cloud.health_check(id).await).await?,
+            None => persist(clock, async || cloud.health_check_by_reference(reference).await).await?,
+        };
+        own.extend(check.filter(|check| check.caller_reference == *reference));
+    }
+    Ok(own)
+}
+
+/// Asks the application once, as CloudFront would after a bypass: on Create, and on an Update that leads somewhere else.
+/// The Update that CloudFormation sends to roll a failed one back leads to where traffic was before, and must not fail here.
+async fn application<C: Observe>(
+    cloud: &C,
+    spec: &Spec,
+    owner: &OwnerMark,
+    observed: &Observed,
+) -> Option<ProbeOutcome> {
+    let document = observed.distribution.as_ref()?;
+    let row = observed.row(spec, owner);
+    let is_rolled_back = row.is_some_and(|row| row.lifecycle == Lifecycle::Updating);
+    let is_settled = row.is_some_and(|row| row.lifecycle == Lifecycle::Active);
+    let same_application = row.is_some_and(|row| {
+        row.spec.application == spec.application
+            && row.spec.application_check == spec.application_check
+            && row.spec.origin_port == spec.origin_port
+            && row.spec.distribution == spec.distribution
+    });
+    if spec.preflight == Preflight::Skip || is_rolled_back || (is_settled && same_application) {
+        return None;
+    }
+    let ours = row.and_then(|row| Ours::of(row, &spec.distribution));
+    let wiring = wire(document, spec, ours.as_ref(), &observed.others(spec)).ok()?;
+    let mut planned = Row::creating(owner.clone(), "", "", spec.clone());
+    planned.made.distribution = Some(wiring.made);
+    let probes = probe::application(&planned, document);
+    if probes.is_empty() { None } else { Some(first_alive(cloud, &probes).await) }
+}

@@ -1,0 +1,125 @@
+//! Delete: restore the behaviours, wait until no edge uses the records any more, and only then remove the rest.
+//!
+//! What is ours is told by the ledger row alone, so that a Delete with a physical id that CloudFormation made up, for a
+//! Create that failed or was cancelled anywhere, removes exactly what that Create made.
+
+use failopen::ledger::{Lifecycle, Row};
+use failopen::port::{Apply, Clock, Observe};
+use failopen::properties;
+use failopen::wiring::Ours;
+use failopen::{health_check, records};
+use jiff::SignedDuration;
+
+use crate::entry::Entry;
+use crate::job::Job;
+use crate::stop::Stop;
+use crate::{alarm, distribution};
+
+/// Rounds of restoring and waiting: more than one only where somebody writes our origin back meanwhile.
+const ROUNDS: u32 = 5;
+
+/// Carries out a Delete. Returns what was left because it is not ours any more.
+pub(crate) async fn remove<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) -> Result<Vec<String>, Stop> {
+    let Some(name) = properties::name(job.request.properties.expose()) else {
+        // A name that cannot be one was never accepted: nothing can have been made under it.
+        return Ok(Vec::new());
+    };
+    let Some(mut entry) = Entry::find(job, &name).await? else { return Ok(Vec::new()) };
+    match entry.save(job, |row| row.lifecycle = Lifecycle::Deleting).await {
+        Ok(()) => {}
+        Err(Stop::Superseded) => return Ok(Vec::new()),
+        Err(stop) => return Err(stop),
+    }
+    let left = take_away(job, &entry.row).await?;
+    for what in &left {
+        tracing::warn!(protection = %name, step = "delete", outcome = "left alone", what, "it is not as we made it");
+    }
+    entry.remove(job).await?;
+    tracing::info!(protection = %name, step = "delete", outcome = "removed", "the protection is removed");
+    Ok(left)
+}
+
+/// Removes everything that the row claims and that still is as it says. Returns what is not, and was left.
+pub(crate) async fn take_away<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    row: &Row,
+) -> Result<Vec<String>, Stop> {
+    let mut left = restore(job, row).await?;
+    let all: Vec<_> = records::claimed(row).cloned().collect();
+    let changed = crate::records::remove(job, row, &all).await?;
+    left.extend(
+        changed
+            .iter()
+            .map(|record| format!("record {}: somebody changed it to {}", record.name, records::describe(record))),
+    );
+    if let Some(name) = &row.made.alarm {
+        left.extend(alarm::remove(job, name).await?);
+    }
+    let checks: Vec<_> = health_check::claimed(row)
+        .filter(|made| !changed.iter().any(|record| record.health_check.is_some() && record.health_check == made.id))
+        .cloned()
+        .collect();
+    left.extend(crate::health_check::remove(job, row, &checks).await?);
+    Ok(left)
+}
+
+/// Takes the protection out of its distributions and waits until that is true everywhere.
+///
+/// # Errors
+/// [`Stop::Failed`] while something still needs our origin: with the records gone its traffic would end in an error.
+async fn restore<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Result<Vec<String>, Stop> {
+    let claims = distribution::claims(row);
+    let ttl = records::claimed(row).map(|made| made.ttl).max();
+    for _ in 0..ROUNDS {
+        let (_, left) = take_out_everywhere(job, row, &claims).await?;
+        let Some(ttl) = ttl.filter(|_| !claims.is_empty()) else { return Ok(left) };
+        for ours in &claims {
+            distribution::wait_until_deployed(job, &ours.distribution).await?;
+        }
+        // Edges that asked for the record just before keep its answer this long.
+        job.pause(SignedDuration::from_secs(i64::from(ttl))).await?;
+        // A Create that is still running may have written after our look: its origin must not lead to nothing.
+        let (changed, _) = take_out_everywhere(job, row, &claims).await?;
+        if !changed {
+            tracing::info!(
+                protection = %row.name,
+                step = "distribution",
+                outcome = "restored",
+                "no edge uses the records any more"
+            );
+            return Ok(left);
+        }
+    }
+    Err(Stop::Failed(format!(
+        "Somebody keeps pointing distribution behaviours at failopen-{}, so its records were kept; stop that and delete again.",
+        row.name
+    )))
+}
+
+/// Whether anything was written, and what was left alone.
+async fn take_out_everywhere<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    row: &Row,
+    claims: &[Ours],
+) -> Result<(bool, Vec<String>), Stop> {
+    let mut changed = false;
+    let mut left = Vec::new();
+    for ours in claims {
+        let taken_out = distribution::take_out(job, ours).await?;
+        if !taken_out.in_use.is_empty() {
+            return Err(still_in_use(row, ours.distribution.as_str(), &taken_out.in_use));
+        }
+        changed |= taken_out.changed;
+        left.extend(taken_out.left);
+    }
+    Ok((changed, left))
+}
+
+fn still_in_use(row: &Row, distribution: &str, in_use: &[String]) -> Stop {
+    Stop::Failed(format!(
+        "Origin failopen-{} of distribution {distribution} is still used by {}, which this protection does not own. Its \
+         records, health check and alarm were kept so that this traffic goes on; point it at another origin and delete again.",
+        row.name,
+        in_use.join(", ")
+    ))
+}
