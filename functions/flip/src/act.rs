@@ -1,0 +1,280 @@
+//! The one way in which a flip is written: read → plan → check → write → read back, fenced by the ETag of the very bytes
+//! that were edited. Whatever is not a clear yes is followed by a read, a bounded number of times.
+
+use failopen::document::{Document, check_edit};
+use failopen::failure::{ErrorType, Failure};
+use failopen::flip::{FlipPlan, FlipRefusal};
+use failopen::id::{DistributionId, ETag};
+use failopen::port::{Apply, Clock, Fault, FaultKind, Observe, RawDistribution};
+use jiff::{SignedDuration, Timestamp};
+
+/// Writes tried in one invocation; the next one, or the next tick, starts afresh.
+const ATTEMPTS: u32 = 5;
+/// The longest that one call can take with all its retries (the operation time-out of `failopen-cloud`).
+const CALL: SignedDuration = SignedDuration::from_secs(20);
+/// Time kept back for recording and answering.
+const RESERVE: SignedDuration = SignedDuration::from_secs(5);
+
+/// A distribution as it was read.
+pub(crate) struct Read {
+    pub(crate) document: Document,
+    pub(crate) etag: ETag,
+}
+
+/// What became of a flip.
+pub(crate) struct Acted {
+    pub(crate) plan: FlipPlan,
+    /// The ETag before the write, or of the one read where nothing was written.
+    pub(crate) etag_before: ETag,
+    pub(crate) etag: ETag,
+    pub(crate) status: Option<String>,
+    pub(crate) changed: bool,
+    /// What the read-back had to say, where it had something.
+    pub(crate) remark: Option<String>,
+}
+
+/// Why a flip ended without success.
+pub(crate) struct Failed {
+    pub(crate) failure: Failure,
+    /// A write was sent and nobody knows whether it was applied.
+    pub(crate) in_doubt: bool,
+}
+
+/// GetDistributionConfig, and a strict reading of it.
+pub(crate) async fn read<C: Observe>(cloud: &C, id: &DistributionId) -> Result<Read, Failure> {
+    let raw = cloud.distribution(id).await.map_err(|fault| Failure::remote(&fault))?;
+    parse(id, &raw)
+}
+
+fn parse(id: &DistributionId, raw: &RawDistribution) -> Result<Read, Failure> {
+    let document = Document::parse(&raw.bytes).map_err(|malformed| {
+        Failure::new(
+            ErrorType::MalformedDistribution,
+            format!(
+                "The configuration of distribution {id} cannot be understood ({malformed}); nothing was changed. Look at it \
+                 with `aws cloudfront get-distribution-config --id {id}`."
+            ),
+        )
+    })?;
+    Ok(Read { document, etag: raw.etag.clone() })
+}
+
+/// Says why a plan was refused, and what to do.
+pub(crate) fn refused(id: &DistributionId, refusal: &FlipRefusal) -> Failure {
+    let (error_type, advice) = match refusal {
+        FlipRefusal::OtherDistribution => (
+            ErrorType::MalformedDistribution,
+            "this is not the distribution that was provisioned; look at it before anything else",
+        ),
+        FlipRefusal::ForeignTarget { .. } => {
+            (ErrorType::ForeignTarget, "point it back to one of the two in CloudFront, or deploy the protection again")
+        }
+        FlipRefusal::BehaviorGone { .. } | FlipRefusal::OriginGone { .. } | FlipRefusal::OriginChanged { .. } => (
+            ErrorType::ForeignTarget,
+            "deploy the protection again (or undo the change to the distribution), then repeat the request",
+        ),
+    };
+    Failure::new(error_type, format!("Distribution {id}: {refusal}; nothing was changed: {advice}."))
+}
+
+/// Brings the distribution to the plan's posture. `plan` is asked again for every reading; `first` is the reading that the
+/// caller has made already.
+pub(crate) async fn act<C: Observe + Apply, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    deadline: Timestamp,
+    id: &DistributionId,
+    first: Read,
+    plan: impl Fn(&Document) -> Result<FlipPlan, FlipRefusal>,
+) -> Result<Acted, Failed> {
+    let mut seen = first;
+    let mut sent: Option<Sent> = None;
+    for attempt in 1..=ATTEMPTS {
+        let in_doubt = sent.is_some();
+        let failed = |failure| Failed { failure, in_doubt };
+        // A refusal of what was read after a write leaves no doubt: the flip is not in force.
+        let planned =
+            plan(&seen.document).map_err(|refusal| Failed { failure: refused(id, &refusal), in_doubt: false })?;
+        if planned.changes.is_empty() {
+            return Ok(arrived(planned, seen, sent));
+        }
+        // The SDK has repeated a throttled write already; the next one belongs to the next request, or the next tick.
+        if let Some(sent) = sent.as_ref().filter(|sent| sent.fault.kind == FaultKind::Throttled) {
+            return Err(Failed {
+                failure: gave_up(id, Some(&sent.fault), "AWS limits the rate of writes"),
+                in_doubt: false,
+            });
+        }
+        // Check: nothing but the planned nodes differs.
+        let edits = planned.edits();
+        let edited = seen.document.edit(&edits).map_err(|error| failed(not_editable(id, &error.to_string())))?;
+        check_edit(&seen.document, &edited, &edits).map_err(|error| failed(not_editable(id, &error.to_string())))?;
+
+        if !time_for_a_call(clock.now(), deadline) {
+            return Err(failed(gave_up(
+                id,
+                sent.as_ref().map(|sent| &sent.fault),
+                "the time of this invocation is up",
+            )));
+        }
+        match cloud.put_distribution(id, edited.bytes(), &seen.etag).await {
+            Ok(accepted) => {
+                let remark = if time_for_a_call(clock.now(), deadline) {
+                    read_back(cloud, id, &seen.document, &edited, &accepted.etag, &edits).await
+                } else {
+                    Some("there was no time left to read it back".to_owned())
+                };
+                return Ok(Acted {
+                    plan: planned,
+                    etag_before: seen.etag,
+                    etag: accepted.etag,
+                    status: Some(accepted.status),
+                    changed: true,
+                    remark,
+                });
+            }
+            Err(fault) => {
+                tracing::warn!(distribution = %id, attempt, error_type = ?fault.kind, %fault, "The write was not accepted; reading again");
+                let (plan, etag_before) = match sent.take() {
+                    Some(before) => (before.plan, before.etag_before),
+                    None => (planned, seen.etag.clone()),
+                };
+                match fault.kind {
+                    FaultKind::AccessDenied | FaultKind::Refused | FaultKind::NotFound => {
+                        return Err(Failed { failure: Failure::remote(&fault), in_doubt });
+                    }
+                    FaultKind::Unknown | FaultKind::Stale | FaultKind::Malformed | FaultKind::Throttled => {
+                        sent = Some(Sent { plan, etag_before, bytes: edited.bytes().to_vec(), fault });
+                    }
+                }
+            }
+        }
+        clock.sleep(pause(attempt, clock.now())).await;
+        if !time_for_a_call(clock.now(), deadline) {
+            let fault = sent.as_ref().map(|sent| &sent.fault);
+            let failure = gave_up(id, fault, "the time of this invocation is up, and the last write may be in force");
+            return Err(Failed { failure, in_doubt: true });
+        }
+        // A write without a clear answer is followed by a read, and by nothing else.
+        seen = read(cloud, id).await.map_err(|failure| Failed { failure, in_doubt: true })?;
+    }
+    let planned = plan(&seen.document).map_err(|refusal| Failed { failure: refused(id, &refusal), in_doubt: false })?;
+    if planned.changes.is_empty() {
+        return Ok(arrived(planned, seen, sent));
+    }
+    let why = format!("{ATTEMPTS} writes were not accepted");
+    Err(Failed { failure: gave_up(id, sent.as_ref().map(|sent| &sent.fault), &why), in_doubt: false })
+}
+
+/// Whether a call may begin that could take as long as calls can, with time left to record and answer.
+fn time_for_a_call(now: Timestamp, deadline: Timestamp) -> bool {
+    now.saturating_add(CALL + RESERVE).is_ok_and(|end| end <= deadline)
+}
+
+/// A write that was sent without a clear answer.
+struct Sent {
+    plan: FlipPlan,
+    etag_before: ETag,
+    bytes: Vec<u8>,
+    fault: Fault,
+}
+
+/// The distribution is where it should be: because of an earlier attempt of ours, or because it was there all along.
+fn arrived(planned: FlipPlan, seen: Read, sent: Option<Sent>) -> Acted {
+    match sent {
+        Some(sent) => {
+            let whose = if seen.document.bytes() == sent.bytes.as_slice() {
+                "the write was applied although its answer was lost"
+            } else {
+                "the posture was reached while the write's answer was unclear; something else was changed beside it"
+            };
+            Acted {
+                plan: sent.plan,
+                etag_before: sent.etag_before,
+                etag: seen.etag,
+                status: None,
+                changed: true,
+                remark: Some(whose.to_owned()),
+            }
+        }
+        None => Acted {
+            plan: planned,
+            etag_before: seen.etag.clone(),
+            etag: seen.etag,
+            status: None,
+            changed: false,
+            remark: None,
+        },
+    }
+}
+
+/// Reads what was written. A difference is reported and left alone: whoever made it had a reason.
+async fn read_back<C: Observe>(
+    cloud: &C,
+    id: &DistributionId,
+    before: &Document,
+    written: &Document,
+    etag: &ETag,
+    edits: &[failopen::document::Edit],
+) -> Option<String> {
+    let raw = match cloud.distribution(id).await {
+        Ok(raw) => raw,
+        Err(fault) => return Some(format!("the write was accepted, but could not be read back ({fault})")),
+    };
+    if raw.bytes == written.bytes() {
+        return None;
+    }
+    let verdict = match Document::parse(&raw.bytes) {
+        Ok(found) => check_edit(before, &found, edits).err().map(|error| error.to_string()),
+        Err(malformed) => Some(malformed.to_string()),
+    };
+    let why = verdict?;
+    let remark = if raw.etag == *etag {
+        format!("CloudFront stored something else than was written ({why}); compare the distribution with its source")
+    } else {
+        format!("the distribution was changed by someone else right after the write ({why})")
+    };
+    tracing::error!(distribution = %id, because = remark, "The read-back differs from what was written");
+    Some(remark)
+}
+
+fn not_editable(id: &DistributionId, why: &str) -> Failure {
+    Failure::new(
+        ErrorType::MalformedDistribution,
+        format!(
+            "The edit of distribution {id} failed its own check ({why}); nothing was changed. Flip it by hand in CloudFront \
+             and report this."
+        ),
+    )
+}
+
+fn gave_up(id: &DistributionId, last: Option<&Fault>, why: &str) -> Failure {
+    let error_type = match last.map(|fault| fault.kind) {
+        Some(FaultKind::Stale) => ErrorType::DistributionChanged,
+        Some(FaultKind::Throttled) => ErrorType::Throttled,
+        Some(
+            FaultKind::Unknown
+            | FaultKind::Malformed
+            | FaultKind::NotFound
+            | FaultKind::AccessDenied
+            | FaultKind::Refused,
+        )
+        | None => ErrorType::Unavailable,
+    };
+    let last = last.map_or(String::new(), |fault| format!(" (last: {fault})"));
+    Failure::new(
+        error_type,
+        format!(
+            "Distribution {id} was not flipped: {why}{last}; ask for `status`, then run the same command again. DNS failover \
+             (layer 1) does not depend on this."
+        ),
+    )
+}
+
+/// A growing pause with jitter, so that two writers do not meet again: 0.2 s to about 4 s.
+fn pause(attempt: u32, now: Timestamp) -> SignedDuration {
+    let ceiling = 200_i64 << attempt.min(4);
+    // The sub-second part of the clock is random enough to part two invocations.
+    let jitter = i64::from(now.subsec_nanosecond().unsigned_abs()) % (ceiling / 2 + 1);
+    SignedDuration::from_millis(ceiling / 2 + jitter)
+}

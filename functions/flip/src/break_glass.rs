@@ -1,0 +1,81 @@
+//! Break-glass: a flip by distribution and origin ids alone. It works when the ledger does not, and tells it nothing:
+//! automation later leaves the result to operators (`AwaitingOperator`).
+
+use failopen::failure::Failure;
+use failopen::flip::plan_break_glass;
+use failopen::port::{Apply, Clock, Observe};
+use failopen::posture::{Posture, Side};
+use jiff::Timestamp;
+
+use crate::act::{act, read, refused};
+use crate::answer::{Answer, Change, Distribution, Outcome};
+use crate::request::BreakGlass;
+
+/// Carries out `bypass` or `restore` with `distribution`, `from` and `to`.
+pub(crate) async fn break_glass<C: Observe + Apply, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    deadline: Timestamp,
+    request: &BreakGlass,
+) -> Result<Answer, Failure> {
+    let id = &request.distribution;
+    let seen = read(cloud, id).await?;
+    let plan = |document: &failopen::document::Document| {
+        plan_break_glass(document, &request.from, &request.to, &request.paths)
+    };
+    let planned = plan(&seen.document).map_err(|refusal| refused(id, &refusal))?;
+    let action = match request.side {
+        Side::Bypassed => "bypass",
+        Side::Inspected => "restore",
+    };
+    // The plan knows only "there" and "not there": in the words of a restore, the two change places.
+    let in_words = |posture: Posture| match (request.side, posture) {
+        (Side::Inspected, Posture::Bypassed) => Posture::Inspected,
+        (Side::Inspected, Posture::Inspected) => Posture::Bypassed,
+        (Side::Bypassed | Side::Inspected, other) => other,
+    };
+    if request.dry_run {
+        return Ok(Answer {
+            protection: None,
+            action,
+            outcome: Outcome::Planned,
+            posture: Change { before: in_words(planned.before), after: in_words(planned.after) },
+            behaviors: planned.changes,
+            distribution: Distribution { id: id.clone(), etag: seen.etag, status: None },
+            because: "a dry run of break-glass: nothing was written".to_owned(),
+            pin: None,
+            at: clock.now(),
+        });
+    }
+    let acted = act(cloud, clock, deadline, id, seen, plan).await.map_err(|failed| failed.failure)?;
+    let remark = acted.remark.map_or(String::new(), |remark| format!("; {remark}"));
+    let because = match acted.changed {
+        true => format!(
+            "break-glass: {}{remark}; the ledger was not told, so automation leaves it to operators",
+            request.reason
+        ),
+        false => format!("break-glass: every named behaviour targets {} already", request.to),
+    };
+    tracing::warn!(
+        decision = action,
+        reason = request.reason,
+        requested_by = request.requested_by,
+        distribution = %id,
+        etag_before = %acted.etag_before,
+        etag_after = %acted.etag,
+        changed = acted.changed,
+        because,
+        "Break-glass"
+    );
+    Ok(Answer {
+        protection: None,
+        action,
+        outcome: if acted.changed { Outcome::Changed } else { Outcome::Unchanged },
+        posture: Change { before: in_words(acted.plan.before), after: in_words(acted.plan.after) },
+        behaviors: acted.plan.changes,
+        distribution: Distribution { id: id.clone(), etag: acted.etag, status: acted.status },
+        because,
+        pin: None,
+        at: clock.now(),
+    })
+}

@@ -1,0 +1,143 @@
+//! Fields of a request, read one by one; what is wrong with each is collected, so that all of it is said at once.
+
+use failopen::id::{PathPattern, ProtectionName};
+use failopen::ledger::PinPosture;
+use failopen::posture::Side;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+
+use crate::request::Expiry;
+
+/// Reads fields and collects what is wrong with them.
+pub(crate) struct Fields<'a> {
+    pub(crate) object: &'a Map<String, Value>,
+    pub(crate) problems: Vec<String>,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(object: &'a Map<String, Value>) -> Self {
+        Self { object, problems: Vec::new() }
+    }
+
+    /// An optional text; an empty one is a mistake.
+    pub(crate) fn text(&mut self, field: &str) -> Option<String> {
+        match self.object.get(field) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) if !text.trim().is_empty() => Some(text.clone()),
+            Some(other) => {
+                self.problems.push(format!("field `{field}` is {other}, not a text with something in it"));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn required(&mut self, field: &str) -> Option<String> {
+        if matches!(self.object.get(field), None | Some(Value::Null)) {
+            self.problems.push(format!("field `{field}` is missing"));
+        }
+        self.text(field)
+    }
+
+    pub(crate) fn protection(&mut self) -> Option<ProtectionName> {
+        self.required("protection").map(ProtectionName::new)
+    }
+
+    pub(crate) fn flag(&mut self, field: &str) -> bool {
+        match self.object.get(field) {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(flag)) => *flag,
+            Some(Value::String(text)) if text == "true" => true,
+            Some(Value::String(text)) if text == "false" => false,
+            Some(other) => {
+                self.problems.push(format!("field `{field}` is {other}, not true or false"));
+                false
+            }
+        }
+    }
+
+    pub(crate) fn side(&mut self) -> Option<Side> {
+        match self.required("posture")?.as_str() {
+            "inspected" => Some(Side::Inspected),
+            "bypassed" => Some(Side::Bypassed),
+            other => {
+                self.problems.push(format!("field `posture` is `{other}`, not inspected or bypassed"));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn pin_posture(&mut self) -> Option<PinPosture> {
+        match self.required("posture")?.as_str() {
+            "inspected" => Some(PinPosture::Inspected),
+            "bypassed" => Some(PinPosture::Bypassed),
+            "hold" => Some(PinPosture::Hold),
+            other => {
+                self.problems.push(format!("field `posture` is `{other}`, not inspected, bypassed or hold"));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn timestamp(&mut self, field: &str) -> Option<Timestamp> {
+        let text = self.required(field)?;
+        text.parse()
+            .map_err(|_| {
+                self.problems.push(format!("field `{field}` is `{text}`, not a time like 2026-11-22T12:00:00Z"))
+            })
+            .ok()
+    }
+
+    pub(crate) fn expiry(&mut self) -> Expiry {
+        let Some(text) = self.text("expiresIn") else {
+            return Expiry::DEFAULT;
+        };
+        parse_expiry(&text).unwrap_or_else(|| {
+            self.problems.push(format!("field `expiresIn` is `{text}`, not a duration like 30m, 2h, 1d, or never"));
+            Expiry::DEFAULT
+        })
+    }
+
+    pub(crate) fn paths(&mut self) -> Option<Vec<PathPattern>> {
+        let list = match self.object.get("paths") {
+            None | Some(Value::Null) => return Some(vec![PathPattern::default_behavior()]),
+            Some(Value::Array(list)) => list,
+            Some(other) => {
+                self.problems.push(format!("field `paths` is {other}, not a list like [\"*\", \"/api/*\"]"));
+                return None;
+            }
+        };
+        let mut paths = Vec::new();
+        for path in list {
+            match path.as_str().filter(|path| !path.is_empty()) {
+                Some(path) if paths.contains(&PathPattern::new(path)) => {
+                    self.problems.push(format!("field `paths` names {path} twice"));
+                }
+                Some(path) => paths.push(PathPattern::new(path)),
+                None => self.problems.push(format!("field `paths` holds {path}, not a path pattern")),
+            }
+        }
+        if paths.is_empty() {
+            self.problems.push("field `paths` is empty".to_owned());
+        }
+        Some(paths)
+    }
+}
+
+/// `30m`, `2h`, `1d` or `never`. At most a year: a longer override is a typing mistake, or `never`.
+fn parse_expiry(text: &str) -> Option<Expiry> {
+    if text == "never" {
+        return Some(Expiry::Never);
+    }
+    let unit = text.chars().next_back()?;
+    let number = &text[..text.len() - unit.len_utf8()];
+    let all_digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let number: i64 = all_digits.then(|| number.parse().ok())??;
+    let seconds = match unit {
+        's' => number,
+        'm' => number.checked_mul(60)?,
+        'h' => number.checked_mul(3_600)?,
+        'd' => number.checked_mul(86_400)?,
+        _ => return None,
+    };
+    (1..=366 * 86_400).contains(&seconds).then(|| Expiry::After(SignedDuration::from_secs(seconds)))
+}

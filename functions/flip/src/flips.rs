@@ -1,0 +1,305 @@
+//! Flips of a protection: `bypass`, `restore`, `converge` and `plan`.
+
+use failopen::amend::{Amendment, amend};
+use failopen::decision::Decision;
+use failopen::failure::Failure;
+use failopen::flip::{self, FlipPlan};
+use failopen::id::ProtectionName;
+use failopen::ledger::{Flip, FlippedBy, PendingFlip, Pin, PinPosture};
+use failopen::port::{Apply, Clock, Converge, Metric, Observe};
+use failopen::posture::{Posture, Side};
+use jiff::Timestamp;
+
+use crate::act::{Acted, Failed, act};
+use crate::answer::{Answer, Change, Distribution, Outcome, PinView};
+use crate::request::FlipRequest;
+use crate::scene::{Scene, plan_of, scene};
+
+/// `bypass` and `restore`: pins the posture that it sets.
+pub(crate) async fn flip_by_operator<C: Observe + Apply, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    deadline: Timestamp,
+    request: &FlipRequest,
+) -> Result<Answer, Failure> {
+    let action = action_of(request.side);
+    let scene = scene(cloud, &request.protection).await?;
+    let plan = scene.plan(request.side)?;
+    let now = clock.now();
+    let pin = Pin {
+        posture: match request.side {
+            Side::Inspected => PinPosture::Inspected,
+            Side::Bypassed => PinPosture::Bypassed,
+        },
+        reason: request.reason.clone(),
+        requested_by: request.requested_by.clone(),
+        since: now,
+        expires_at: request.expires_in.ends_at(now),
+    };
+    if request.dry_run {
+        let mut answer = scene.answer(action, Outcome::Planned, planned_words(&plan), now);
+        answer.posture.after = plan.after;
+        answer.behaviors = plan.changes;
+        answer.pin = Some(PinView::from(&pin));
+        return Ok(answer);
+    }
+    let intent = Intent {
+        to: request.side,
+        by: FlippedBy::Operator,
+        reason: request.reason.clone(),
+        requested_by: request.requested_by.clone(),
+    };
+    let before = scene.row.clone();
+    let written = amend(cloud, &request.protection, |row| {
+        row.pin = Some(pin.clone());
+        row.record_pending(plan.before);
+        row.pending = (!plan.changes.is_empty()).then(|| intent.pending(&plan, now));
+        Amendment::Write
+    });
+    written.await.map_err(|fault| Failure::ledger(&fault))?;
+    let done = carry_out(cloud, clock, deadline, scene, intent).await;
+    if let Err(failed) = &done
+        && !failed.in_doubt
+    {
+        // Nothing was flipped, so nothing is pinned either: the request is not half done.
+        let undone = amend(cloud, &request.protection, |row| {
+            if row.pin.as_ref() == Some(&pin) {
+                row.pin.clone_from(&before.pin);
+            }
+            Amendment::Write
+        });
+        if let Err(fault) = undone.await {
+            tracing::error!(protection = %request.protection, error_type = ?fault.kind, %fault, "The pin of a failed request could not be taken back; send unpin");
+        }
+    }
+    let mut answer = done.map_err(|failed| failed.failure)?;
+    answer.action = action;
+    answer.pin = Some(PinView::from(&pin));
+    Ok(answer)
+}
+
+/// `converge`: what react asks for. Held where it is old or the ledger has moved on.
+pub(crate) async fn converge<C: Observe + Apply, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    deadline: Timestamp,
+    request: &Converge,
+    dry_run: bool,
+) -> Result<Answer, Failure> {
+    let scene = scene(cloud, &request.protection).await?;
+    let now = clock.now();
+    if let Some(why) = flip::converge_is_stale(&scene.row, request, now) {
+        return Ok(held(&scene, &why, now));
+    }
+    let plan = scene.plan(request.posture)?;
+    if dry_run {
+        let mut answer = scene.answer("converge", Outcome::Planned, planned_words(&plan), now);
+        answer.posture.after = plan.after;
+        answer.behaviors = plan.changes;
+        return Ok(answer);
+    }
+    if plan.changes.is_empty() {
+        let because = format!("the posture is {} already", plan.after);
+        return Ok(scene.answer("converge", Outcome::Unchanged, because, now));
+    }
+    let pinned = scene.row.pin_at(now).is_some();
+    let intent = Intent {
+        to: request.posture,
+        by: if pinned { FlippedBy::Operator } else { FlippedBy::Automation },
+        reason: format!("{}: {}", request.reason, request.because),
+        requested_by: None,
+    };
+    let mut moved_on = None;
+    let written = amend(cloud, &request.protection, |row| {
+        // The row may have changed since it was read: an operator wins even in this moment.
+        moved_on = flip::converge_is_stale(row, request, now);
+        if moved_on.is_some() {
+            return Amendment::Leave;
+        }
+        row.pending = Some(intent.pending(&plan, now));
+        Amendment::Write
+    });
+    written.await.map_err(|fault| Failure::ledger(&fault))?;
+    if let Some(why) = moved_on {
+        return Ok(held(&scene, &why, now));
+    }
+    carry_out(cloud, clock, deadline, scene, intent).await.map_err(|failed| failed.failure)
+}
+
+fn held(scene: &Scene, why: &str, now: Timestamp) -> Answer {
+    tracing::info!(protection = %scene.row.name, decision = "hold", because = why, "Held a request of react");
+    scene.answer("converge", Outcome::Held, format!("not carried out: {why}"), now)
+}
+
+/// A flip about to be written.
+struct Intent {
+    to: Side,
+    by: FlippedBy,
+    reason: String,
+    requested_by: Option<String>,
+}
+
+impl Intent {
+    fn pending(&self, plan: &FlipPlan, now: Timestamp) -> PendingFlip {
+        PendingFlip {
+            at: now,
+            from: plan.before,
+            to: self.to,
+            by: self.by,
+            reason: self.reason.clone(),
+            requested_by: self.requested_by.clone(),
+        }
+    }
+}
+
+/// Writes the flip, then records it. The intent is in the ledger already.
+async fn carry_out<C: Observe + Apply, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    deadline: Timestamp,
+    scene: Scene,
+    intent: Intent,
+) -> Result<Answer, Failed> {
+    let started = clock.now();
+    let Scene { row, made, read } = scene;
+    let plan = plan_of(&row, &made);
+    let acted = match act(cloud, clock, deadline, &made.id, read, |document| plan(document, intent.to)).await {
+        Ok(acted) => acted,
+        Err(failed) => {
+            tracing::error!(
+                protection = %row.name,
+                distribution = %made.id,
+                error_type = failed.failure.error_type.as_str(),
+                because = failed.failure.message,
+                "Not flipped"
+            );
+            if !failed.in_doubt {
+                forget_intent(cloud, &row.name).await;
+            }
+            return Err(failed);
+        }
+    };
+    let now = clock.now();
+    let recorded = record(cloud, &row.name, &intent, &acted, started, now).await;
+    let mut because = match (acted.changed, &acted.remark) {
+        (true, None) => format!("{}; CloudFront needs some minutes until every edge has it", intent.reason),
+        (true, Some(remark)) => format!("{}; {remark}", intent.reason),
+        (false, _) => format!("the posture is {} already", acted.plan.after),
+    };
+    if let Err(failure) = recorded {
+        because = format!("{because}; the flip could not be recorded ({failure})");
+    }
+    tracing::info!(
+        protection = %row.name,
+        decision = action_of(intent.to),
+        reason = intent.reason,
+        distribution = %made.id,
+        etag_before = %acted.etag_before,
+        etag_after = %acted.etag,
+        changed = acted.changed,
+        because,
+        "Flip done"
+    );
+    if acted.changed {
+        let metric = Metric { name: "Flips", protection: row.name.clone(), value: 1 };
+        if let Err(fault) = cloud.put_metrics(&[metric]).await {
+            tracing::warn!(protection = %row.name, error_type = ?fault.kind, %fault, "Metric Flips was not published");
+        }
+    }
+    Ok(Answer {
+        protection: Some(row.name.clone()),
+        action: "converge",
+        outcome: if acted.changed { Outcome::Changed } else { Outcome::Unchanged },
+        posture: Change { before: acted.plan.before, after: acted.plan.after },
+        behaviors: acted.plan.changes,
+        distribution: Distribution { id: made.id.clone(), etag: acted.etag, status: acted.status },
+        because,
+        pin: row.pin_at(now).map(PinView::from),
+        at: now,
+    })
+}
+
+/// Records a flip that happened. Another invocation may have recorded the very same change meanwhile: it counts once.
+async fn record<C: Observe + Apply>(
+    cloud: &C,
+    name: &ProtectionName,
+    intent: &Intent,
+    acted: &Acted,
+    started: Timestamp,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let amended = amend(cloud, name, |row| {
+        let told_already = row.flips.last().is_some_and(|flip| flip.to == intent.to && flip.at >= started);
+        if !acted.changed || told_already {
+            let had_intent = row.pending.take().is_some();
+            return if had_intent { Amendment::Write } else { Amendment::Leave };
+        }
+        row.record_flip(Flip {
+            at: now,
+            from: acted.plan.before,
+            to: intent.to,
+            by: intent.by,
+            reason: intent.reason.clone(),
+            requested_by: intent.requested_by.clone(),
+            etag_after: Some(acted.etag.clone()),
+        });
+        Amendment::Write
+    });
+    amended.await.map(|_| ()).map_err(|fault| Failure::ledger(&fault))
+}
+
+/// The write was refused: no flip is on its way.
+async fn forget_intent<C: Observe + Apply>(cloud: &C, name: &ProtectionName) {
+    let amended = amend(cloud, name, |row| match row.pending.take() {
+        Some(_) => Amendment::Write,
+        None => Amendment::Leave,
+    });
+    if let Err(fault) = amended.await {
+        tracing::warn!(protection = %name, error_type = ?fault.kind, %fault, "The intent of a refused flip stays in the ledger");
+    }
+}
+
+/// `plan`: the flip that would come next, and what automation would do now.
+pub(crate) async fn plan_next<C: Observe, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    name: &ProtectionName,
+    decision: &Decision,
+) -> Result<Answer, Failure> {
+    let scene = scene(cloud, name).await?;
+    let side = match flip::posture(&scene.read.document, &scene.made) {
+        Posture::Bypassed => Side::Inspected,
+        Posture::Inspected | Posture::Mixed | Posture::Foreign => Side::Bypassed,
+    };
+    let plan = scene.plan(side)?;
+    let because = format!(
+        "{} would change {}; automation now: {} ({})",
+        action_of(side),
+        count(plan.changes.len()),
+        decision.because,
+        decision.reason
+    );
+    let mut answer = scene.answer("plan", Outcome::Planned, because, clock.now());
+    answer.posture.after = plan.after;
+    answer.behaviors = plan.changes;
+    Ok(answer)
+}
+
+fn action_of(side: Side) -> &'static str {
+    match side {
+        Side::Bypassed => "bypass",
+        Side::Inspected => "restore",
+    }
+}
+
+fn planned_words(plan: &FlipPlan) -> String {
+    format!("a dry run: {} would change, and nothing was written", count(plan.changes.len()))
+}
+
+fn count(behaviors: usize) -> String {
+    match behaviors {
+        0 => "no behaviour".to_owned(),
+        1 => "one behaviour".to_owned(),
+        many => format!("{many} behaviours"),
+    }
+}

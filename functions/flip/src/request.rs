@@ -1,0 +1,233 @@
+//! The request of `aws lambda invoke`, read strictly: a misspelled field must not turn a dry run into a flip.
+
+use failopen::id::{DistributionId, OriginId, PathPattern, ProtectionName};
+use failopen::ledger::PinPosture;
+use failopen::port::Converge;
+use failopen::posture::Side;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::fields::Fields;
+
+/// What an operator, or react, asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// `None`: all protections.
+    Status(Option<ProtectionName>),
+    Plan(ProtectionName),
+    Flip(FlipRequest),
+    BreakGlass(BreakGlass),
+    Pin(PinRequest),
+    Unpin(Release),
+    Unlatch(Release),
+    Converge {
+        request: Converge,
+        dry_run: bool,
+    },
+}
+
+/// `bypass` or `restore` of a protection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlipRequest {
+    pub protection: ProtectionName,
+    pub side: Side,
+    pub reason: String,
+    pub requested_by: Option<String>,
+    pub expires_in: Expiry,
+    pub dry_run: bool,
+}
+
+/// `pin`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinRequest {
+    pub protection: ProtectionName,
+    pub posture: PinPosture,
+    pub reason: String,
+    pub requested_by: Option<String>,
+    pub expires_in: Expiry,
+    pub dry_run: bool,
+}
+
+/// `unpin` or `unlatch`: gives something back to automation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    pub protection: ProtectionName,
+    pub reason: Option<String>,
+    pub requested_by: Option<String>,
+    pub dry_run: bool,
+}
+
+/// `bypass` or `restore` of a distribution by its origins, without the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BreakGlass {
+    pub side: Side,
+    pub distribution: DistributionId,
+    pub from: OriginId,
+    pub to: OriginId,
+    pub paths: Vec<PathPattern>,
+    pub reason: String,
+    pub requested_by: Option<String>,
+    pub dry_run: bool,
+}
+
+/// How long an override lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    After(SignedDuration),
+    /// `never`, spelled out.
+    Never,
+}
+
+impl Expiry {
+    /// What an override lasts where nobody says how long.
+    pub(crate) const DEFAULT: Expiry = Expiry::After(SignedDuration::from_hours(4));
+
+    /// The end of an override that begins at `now`.
+    pub fn ends_at(self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Expiry::After(duration) => Some(now.saturating_add(duration).unwrap_or(Timestamp::MAX)),
+            Expiry::Never => None,
+        }
+    }
+}
+
+/// Fields that go with every action, besides `action`.
+const COMMON: &[&str] = &["protection", "reason", "requestedBy", "dryRun"];
+
+/// The actions, and the fields that only some of them understand.
+const ACTIONS: &[(&str, &[&str])] = &[
+    ("status", &[]),
+    ("plan", &[]),
+    ("bypass", &["expiresIn", "distribution", "from", "to", "paths"]),
+    ("restore", &["expiresIn", "distribution", "from", "to", "paths"]),
+    ("pin", &["posture", "expiresIn"]),
+    ("unpin", &[]),
+    ("unlatch", &[]),
+    ("history", &["since"]),
+    ("practice", &[]),
+    ("converge", &["posture", "because", "decidedAt"]),
+];
+
+/// Reads a request.
+///
+/// # Errors
+/// All problems in one text, each naming its field.
+pub fn parse(event: &Value) -> Result<Request, String> {
+    let Some(object) = event.as_object() else {
+        return Err("the request is not a JSON object; send e.g. {\"action\":\"status\"}".to_owned());
+    };
+    let actions: Vec<&str> = ACTIONS.iter().map(|(action, _)| *action).collect();
+    let action = match object.get("action") {
+        Some(Value::String(action)) => action.as_str(),
+        Some(other) => return Err(format!("field `action` is {other}, not one of {}", actions.join(", "))),
+        None => {
+            return Err(format!("field `action` is missing; it is one of {}", actions.join(", ")));
+        }
+    };
+    let Some((_, own)) = ACTIONS.iter().find(|(name, _)| *name == action) else {
+        return Err(format!("field `action` is `{action}`, not one of {}", actions.join(", ")));
+    };
+    let known = [COMMON, own].concat();
+    let mut fields = Fields::new(object);
+    for name in object.keys().filter(|name| *name != "action" && !known.contains(&name.as_str())) {
+        fields.problems.push(format!("field `{name}` is not known to `{action}`, which takes {}", known.join(", ")));
+    }
+    let request = read(action, &mut fields);
+    match request {
+        Some(request) if fields.problems.is_empty() => Ok(request),
+        _ => Err(fields.problems.join("; ")),
+    }
+}
+
+fn read(action: &str, fields: &mut Fields<'_>) -> Option<Request> {
+    match action {
+        "status" => {
+            let protection = fields.text("protection").map(ProtectionName::new);
+            Some(Request::Status(protection))
+        }
+        "plan" => fields.protection().map(Request::Plan),
+        "bypass" => read_flip(Side::Bypassed, fields),
+        "restore" => read_flip(Side::Inspected, fields),
+        "pin" => {
+            let (protection, posture) = (fields.protection(), fields.pin_posture());
+            let (reason, requested_by) = (fields.required("reason"), fields.text("requestedBy"));
+            let (expires_in, dry_run) = (fields.expiry(), fields.flag("dryRun"));
+            Some(Request::Pin(PinRequest {
+                protection: protection?,
+                posture: posture?,
+                reason: reason?,
+                requested_by,
+                expires_in,
+                dry_run,
+            }))
+        }
+        "unpin" => read_release(false, fields).map(Request::Unpin),
+        "unlatch" => read_release(true, fields).map(Request::Unlatch),
+        "converge" => {
+            let (protection, posture) = (fields.protection(), fields.side());
+            let (reason, because) = (fields.required("reason"), fields.required("because"));
+            let (decided_at, dry_run) = (fields.timestamp("decidedAt"), fields.flag("dryRun"));
+            let request = Converge {
+                protection: protection?,
+                posture: posture?,
+                reason: reason?,
+                because: because?,
+                decided_at: decided_at?,
+            };
+            Some(Request::Converge { request, dry_run })
+        }
+        "history" | "practice" => {
+            fields.problems.push(format!("action `{action}` is not available in this version; use `status`"));
+            None
+        }
+        // `parse` has matched the action against ACTIONS already.
+        _ => None,
+    }
+}
+
+fn read_release(with_reason: bool, fields: &mut Fields<'_>) -> Option<Release> {
+    let protection = fields.protection();
+    let reason = if with_reason { fields.required("reason") } else { fields.text("reason") };
+    let (requested_by, dry_run) = (fields.text("requestedBy"), fields.flag("dryRun"));
+    Some(Release { protection: protection?, reason, requested_by, dry_run })
+}
+
+fn read_flip(side: Side, fields: &mut Fields<'_>) -> Option<Request> {
+    let (reason, requested_by, dry_run) =
+        (fields.required("reason"), fields.text("requestedBy"), fields.flag("dryRun"));
+    let break_glass = ["distribution", "from", "to", "paths"].iter().any(|field| fields.object.contains_key(*field));
+    if !break_glass {
+        let (protection, expires_in) = (fields.protection(), fields.expiry());
+        return Some(Request::Flip(FlipRequest {
+            protection: protection?,
+            side,
+            reason: reason?,
+            requested_by,
+            expires_in,
+            dry_run,
+        }));
+    }
+    for field in ["protection", "expiresIn"] {
+        if fields.object.contains_key(field) {
+            fields
+                .problems
+                .push(format!("field `{field}` does not go with break-glass (`distribution`, `from`, `to`)"));
+        }
+    }
+    let distribution = fields.required("distribution");
+    let (from, to) = (fields.required("from"), fields.required("to"));
+    if from.is_some() && from == to {
+        fields.problems.push("fields `from` and `to` name the same origin".to_owned());
+    }
+    let paths = fields.paths();
+    Some(Request::BreakGlass(BreakGlass {
+        side,
+        distribution: DistributionId::new(distribution?),
+        from: OriginId::new(from?),
+        to: OriginId::new(to?),
+        paths: paths?,
+        reason: reason?,
+        requested_by,
+        dry_run,
+    }))
+}

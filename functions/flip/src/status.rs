@@ -1,0 +1,265 @@
+//! `status`: everything an operator wants to know, read now.
+
+use std::pin::pin;
+
+use failopen::alarm::{AlarmState, ObservedAlarm};
+use failopen::decide::{Next, Situation, decide, inspection_health};
+use failopen::decision::{Decision, Reason};
+use failopen::document::Document;
+use failopen::drift::Drift;
+use failopen::failure::{ErrorType, Failure};
+use failopen::flip;
+use failopen::id::{AlarmName, DistributionId, ProtectionName};
+use failopen::ledger::Row;
+use failopen::observe::{first_alive, inspection_as_origin, read_drift};
+use failopen::port::{Clock, Observe, ProbeOutcome};
+use failopen::posture::{Health, Posture, Traffic, traffic};
+use failopen::probe;
+use failopen::spec::ApplicationCheck;
+use futures_util::StreamExt;
+use futures_util::future::{Either, join4, select};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::act::read;
+use crate::answer::PinView;
+use crate::scene::row_of;
+
+/// Protections read at the same time when all are asked for.
+const IN_FLIGHT: usize = 5;
+/// Time kept back for answering.
+const RESERVE: SignedDuration = SignedDuration::from_secs(5);
+
+/// The contract's status of one protection.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Status {
+    protection: ProtectionName,
+    action: &'static str,
+    traffic: Traffic,
+    posture: Posture,
+    alarm: AlarmView,
+    health: HealthView,
+    ledger: LedgerView,
+    pin: Option<PinView>,
+    pub(crate) decision: Decision,
+    drift: Vec<DriftView>,
+    distribution: DistributionView,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct AlarmView {
+    name: AlarmName,
+    state: AlarmState,
+    since: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HealthView {
+    inspection: Health,
+    application: Health,
+    /// `null` where no checker has reported, or the checkers cannot be read.
+    checkers_healthy_percent: Option<u32>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LedgerView {
+    last_flip_at: Option<Timestamp>,
+    /// Automatic flips that count towards `MaximumFlipsPerDay`.
+    flips_today: usize,
+    latched: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct DriftView {
+    #[serde(flatten)]
+    drift: Drift,
+    since: Timestamp,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct DistributionView {
+    id: DistributionId,
+    /// `InProgress`, `Deployed`, or `Unknown` where it could not be read.
+    status: String,
+}
+
+/// Answers `status` for one protection, or for all under `protections`.
+pub(crate) async fn status<C: Observe, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    deadline: Timestamp,
+    name: Option<&ProtectionName>,
+) -> Result<Value, Failure> {
+    if let Some(name) = name {
+        let row = row_of(cloud, name).await?.row;
+        return to_value(&one(cloud, clock, deadline, &row).await?);
+    }
+    let mut rows = cloud.rows().await.map_err(|fault| Failure::ledger(&fault))?;
+    rows.sort_by(|a, b| a.row.name.cmp(&b.row.name));
+    let all: Vec<Value> = futures_util::stream::iter(&rows)
+        .map(|versioned| async move {
+            let name = &versioned.row.name;
+            match one(cloud, clock, deadline, &versioned.row).await.and_then(|status| to_value(&status)) {
+                Ok(status) => status,
+                // One unreadable distribution must not hide the others.
+                Err(failure) => json!({
+                    "protection": name,
+                    "action": "status",
+                    "error": {"errorType": failure.error_type.as_str(), "errorMessage": failure.message},
+                }),
+            }
+        })
+        .buffered(IN_FLIGHT)
+        .collect()
+        .await;
+    Ok(json!({ "action": "status", "protections": all }))
+}
+
+fn to_value(status: &Status) -> Result<Value, Failure> {
+    serde_json::to_value(status).map_err(|error| {
+        Failure::new(
+            ErrorType::Unavailable,
+            format!("The status could not be written as JSON ({error}); nothing was changed."),
+        )
+    })
+}
+
+/// The status of one protection, in time to be answered whatever hangs.
+pub(crate) async fn one<C: Observe, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    deadline: Timestamp,
+    row: &Row,
+) -> Result<Status, Failure> {
+    let reading = read_all(cloud, clock, row);
+    match select(pin!(reading), pin!(clock.passed(deadline - RESERVE))).await {
+        Either::Left((status, _)) => status,
+        Either::Right(_) => Err(Failure::new(
+            ErrorType::Unavailable,
+            format!(
+                "The status of `{}` could not be read in time, because AWS or a probed host does not answer; nothing was \
+                 changed. Ask again, or look with `aws cloudfront get-distribution-config --id {}`.",
+                row.name, row.spec.distribution
+            ),
+        )),
+    }
+}
+
+/// Reads one protection: distribution and alarms, then checkers, probes and drift side by side, so that one service that
+/// hangs leaves time for the others.
+async fn read_all<C: Observe, K: Clock>(cloud: &C, clock: &K, row: &Row) -> Result<Status, Failure> {
+    let id = row.made.distribution.as_ref().map_or(&row.spec.distribution, |made| &made.id);
+    let document = read(cloud, id).await?.document;
+    let names: Vec<AlarmName> =
+        std::iter::once(row.name.alarm()).chain(row.spec.additional_alarms.iter().cloned()).collect();
+    let alarms = cloud.alarms(&names).await.unwrap_or_else(|fault| {
+        tracing::warn!(protection = %row.name, error_type = ?fault.kind, %fault, "The alarms could not be read");
+        Vec::new()
+    });
+    let own = alarms.first().cloned().unwrap_or_else(|| ObservedAlarm::missing(row.name.alarm()));
+    let checkers = async {
+        match row.made.health_check.as_ref().and_then(|made| made.id.as_ref()) {
+            Some(check) => cloud.checkers(check).await.ok(),
+            None => None,
+        }
+    };
+    let (checkers, application, drift, status) = join4(
+        checkers,
+        application_health(cloud, row, &document),
+        read_drift(cloud, row, Some(&document), alarms.first()),
+        cloud.distribution_status(id),
+    )
+    .await;
+    let inspection = match checkers.and_then(|checkers| checkers.verdict()) {
+        Some(true) => Health::Healthy,
+        Some(false) => Health::Unhealthy,
+        None => inspection_health(row, &alarms),
+    };
+    let posture = row.made.distribution.as_ref().map_or(Posture::Foreign, |made| flip::posture(&document, made));
+    let decision = decision_now(cloud, clock, row, &document, posture, &alarms, application.outcome.as_ref()).await;
+    let now = clock.now();
+    let status = match status {
+        Ok(status) => status.status,
+        Err(_) => "Unknown".to_owned(),
+    };
+    Ok(Status {
+        protection: row.name.clone(),
+        action: "status",
+        traffic: traffic(posture, row.spec.dns.zone().is_some(), inspection),
+        posture,
+        alarm: AlarmView { name: own.name.clone(), state: own.state, since: own.since },
+        health: HealthView {
+            inspection,
+            application: application.health,
+            checkers_healthy_percent: checkers.and_then(|checkers| checkers.healthy_percent()),
+        },
+        ledger: LedgerView {
+            last_flip_at: row.flips.last().map(|flip| flip.at),
+            flips_today: row.automatic_flips_in_a_day(now),
+            latched: row.latch.is_some(),
+        },
+        pin: row.pin_at(now).map(PinView::from),
+        decision,
+        drift: drift
+            .into_iter()
+            .map(|drift| {
+                let known = row.watch.drift.iter().find(|seen| seen.what == drift.what);
+                DriftView { since: known.map_or(now, |seen| seen.since), drift }
+            })
+            .collect(),
+        distribution: DistributionView { id: id.clone(), status },
+    })
+}
+
+struct ApplicationView {
+    health: Health,
+    outcome: Option<ProbeOutcome>,
+}
+
+async fn application_health<C: Observe>(cloud: &C, row: &Row, document: &Document) -> ApplicationView {
+    match (&row.spec.application_check, &row.spec.secondary_health_check) {
+        (ApplicationCheck::Probe { .. }, _) => {
+            let outcome = first_alive(cloud, &probe::application(row, document)).await;
+            let health = if outcome.is_alive() { Health::Healthy } else { Health::Unhealthy };
+            ApplicationView { health, outcome: Some(outcome) }
+        }
+        (ApplicationCheck::None, Some(check)) => {
+            let health = match cloud.checkers(check).await.ok().and_then(|checkers| checkers.verdict()) {
+                Some(true) => Health::Healthy,
+                Some(false) => Health::Unhealthy,
+                None => Health::Unknown,
+            };
+            ApplicationView { health, outcome: None }
+        }
+        (ApplicationCheck::None, None) => ApplicationView { health: Health::NotChecked, outcome: None },
+    }
+}
+
+/// What automation would decide at this moment.
+async fn decision_now<C: Observe, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    row: &Row,
+    document: &Document,
+    posture: Posture,
+    alarms: &[ObservedAlarm],
+    application: Option<&ProbeOutcome>,
+) -> Decision {
+    let mut inspection: Option<ProbeOutcome> = None;
+    loop {
+        let situation = Situation { row, posture, alarms, application, inspection: inspection.as_ref() };
+        match decide(&situation, clock.now()) {
+            Next::Settled(decision) => return decision,
+            Next::ProbeInspection => {
+                inspection = Some(inspection_as_origin(cloud, row, document).await);
+            }
+            // The application was probed already where its check asks for it.
+            Next::ProbeApplication => {
+                return Decision::hold(Reason::ApplicationUnhealthy, "the application was not probed");
+            }
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! observe → decide → check → apply, for every protection that an event points at.
+
+use failopen::commands::Commands;
+use failopen::decide::inspection_health;
+use failopen::decision::{Decision, Reason, Verdict};
+use failopen::document::Document;
+use failopen::failure::{ErrorType, Failure};
+use failopen::flip;
+use failopen::id::{AlarmName, ProtectionName};
+use failopen::ledger::{Latch, Versioned};
+use failopen::notice::{self, Seen};
+use failopen::observe::read_drift;
+use failopen::port::{Apply, Clock, Converge, Fault, Message, Metric, Observe};
+use failopen::posture::{Posture, Traffic, traffic};
+use futures_util::StreamExt;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::event::{self, Look};
+use crate::observe::{Observed, Unreadable, alarm_names, drift_is_due, observe, settle};
+use crate::signal::{metrics, remember_and_tell};
+
+/// Protections thought about at the same time: a hanging probe of one must not hold up the others.
+const IN_FLIGHT: usize = 10;
+/// A flip that was intended this long ago has ended: it lives no longer than the function's time-out.
+const FLIP_LIFE: SignedDuration = SignedDuration::from_secs(60);
+/// Time kept back for writing, telling and answering.
+const RESERVE: SignedDuration = SignedDuration::from_secs(5);
+
+/// One line of the answer.
+#[derive(Clone, Debug, Serialize)]
+struct Answer {
+    protection: String,
+    #[serde(flatten)]
+    decision: Decision,
+    posture: Posture,
+    traffic: Traffic,
+    /// `requested`: flip was asked to converge.
+    flip: &'static str,
+}
+
+/// Handles one event.
+///
+/// # Errors
+/// `InvalidRequest` for an event of no known form, `UnknownProtection` for a name without a ledger row. A ledger that
+/// cannot be read is a decision (`LedgerUnavailable`), not an error.
+pub async fn handle<C: Observe + Apply, K: Clock>(
+    commands: &Commands,
+    cloud: &C,
+    clock: &K,
+    deadline: Timestamp,
+    event: Value,
+) -> Result<Value, Failure> {
+    let look = event::parse(&event).map_err(Failure::invalid)?;
+    let rows = match cloud.rows().await {
+        Ok(rows) => rows,
+        Err(fault) => return Ok(without_ledger(commands, cloud, clock, &look, &fault).await),
+    };
+    let chosen = choose(rows, &look)?;
+    let observed = observe(cloud, clock, chosen).await;
+
+    let due = match look {
+        Look::Tick => drift_is_due(&observed, clock.now()),
+        Look::Alarms(_) | Look::Protection(_) => Default::default(),
+    };
+    let read_drift_of = |seen: &Observed| due.contains(seen.versioned.row.name.as_str());
+    let answers: Vec<Answer> = futures_util::stream::iter(&observed)
+        .map(|seen| one_protection(commands, cloud, clock, deadline, seen, read_drift_of(seen)))
+        .buffered(IN_FLIGHT)
+        .collect()
+        .await;
+    Ok(json!({ "decisions": answers }))
+}
+
+/// The protections an event points at, in the order of their priority.
+fn choose(rows: Vec<Versioned>, look: &Look) -> Result<Vec<Versioned>, Failure> {
+    let known: Vec<String> = rows.iter().map(|versioned| versioned.row.name.to_string()).collect();
+    let mut chosen: Vec<Versioned> = rows
+        .into_iter()
+        .filter(|versioned| match look {
+            Look::Tick => true,
+            Look::Protection(name) => versioned.row.name == *name,
+            Look::Alarms(names) => alarm_names(&versioned.row).iter().any(|name| names.contains(name)),
+        })
+        .collect();
+    chosen.sort_by(|a, b| (a.row.spec.priority, &a.row.name).cmp(&(b.row.spec.priority, &b.row.name)));
+    match look {
+        Look::Protection(name) if chosen.is_empty() => {
+            return Err(Failure::new(
+                ErrorType::UnknownProtection,
+                format!("There is no protection `{name}`; the ledger knows: {}.", list_or_none(&known)),
+            ));
+        }
+        Look::Alarms(names) if chosen.is_empty() => {
+            let names: Vec<&str> = names.iter().map(AlarmName::as_str).collect();
+            tracing::warn!(alarms = names.join(", "), "The alarm speaks for no protection; nothing was decided");
+        }
+        Look::Tick | Look::Protection(_) | Look::Alarms(_) => {}
+    }
+    Ok(chosen)
+}
+
+fn list_or_none(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+async fn one_protection<C: Observe + Apply, K: Clock>(
+    commands: &Commands,
+    cloud: &C,
+    clock: &K,
+    deadline: Timestamp,
+    observed: &Observed,
+    with_drift: bool,
+) -> Answer {
+    match &observed.document {
+        Ok(document) => readable(commands, cloud, clock, deadline, observed, document, with_drift).await,
+        Err(unreadable) => hands_off(commands, cloud, clock, observed, unreadable).await,
+    }
+}
+
+async fn readable<C: Observe + Apply, K: Clock>(
+    commands: &Commands,
+    cloud: &C,
+    clock: &K,
+    deadline: Timestamp,
+    observed: &Observed,
+    document: &Document,
+    with_drift: bool,
+) -> Answer {
+    let before = &observed.versioned;
+    let posture = match &before.row.made.distribution {
+        Some(made) => flip::posture(document, made),
+        None => Posture::Foreign,
+    };
+    // A flip that is in force counts, recorded or not.
+    let mut recorded = before.row.clone();
+    recorded.record_pending(posture);
+    let row = &recorded;
+
+    // Decide.
+    let inspection = inspection_health(row, &observed.alarms);
+    let traffic = traffic(posture, row.spec.dns.zone().is_some(), inspection);
+    let settled = settle(cloud, clock, row, observed, document, posture).await;
+    let decision = settled.decision;
+    let drift = match with_drift {
+        true => Some(read_drift(cloud, row, Some(document), observed.alarms.first()).await),
+        false => None,
+    };
+
+    // Check: a decision that comes too late to be carried out and recorded is left to the next tick.
+    let now = clock.now();
+    let in_time = now.saturating_add(RESERVE).is_ok_and(|end| end < deadline);
+
+    // Apply: first what moves traffic, then what remembers and tells.
+    let asked = match decision.decision.side() {
+        Some(side) if in_time => {
+            let request = Converge {
+                protection: row.name.clone(),
+                posture: side,
+                reason: decision.reason.to_string(),
+                because: decision.because.clone(),
+                decided_at: now,
+            };
+            Some(cloud.request_converge(&request).await)
+        }
+        Some(_) | None => None,
+    };
+    let mut error = observed.alarms.is_empty() || (decision.decision != Verdict::Hold && !in_time);
+    if let Some(Err(fault)) = &asked {
+        error = true;
+        tracing::error!(protection = %row.name, error_type = ?fault.kind, %fault, "flip could not be asked; the next tick asks again");
+    }
+    // One that may still be under way is left for flip to record.
+    let is_under_way = before.row.pending.as_ref().is_some_and(|pending| now.duration_since(pending.at) < FLIP_LIFE);
+    let mut after = if is_under_way { before.row.clone() } else { recorded.clone() };
+    if decision.reason == Reason::FlipBudgetSpent {
+        after.latch = Some(Latch { since: now, because: decision.because.clone() });
+    }
+    let in_service = row.made.distribution.as_ref().is_some_and(|made| made.written);
+    if in_service {
+        let seen = Seen {
+            posture,
+            traffic,
+            inspection,
+            decision: &decision,
+            alarms_are_known: !observed.alarms.is_empty(),
+            drift: drift.as_deref(),
+            observed_at: observed.at,
+        };
+        after.watch = notice::watch(&after, &seen, commands, now);
+    }
+    error |= !remember_and_tell(cloud, before, after, now).await;
+    if in_service {
+        let application = settled.application.map(|outcome| outcome.is_alive());
+        publish(cloud, &metrics(row, traffic, inspection, application, error)).await;
+    }
+
+    let requested = matches!(asked, Some(Ok(())));
+    tracing::info!(
+        protection = %row.name,
+        decision = %decision.decision,
+        reason = %decision.reason,
+        distribution = %row.spec.distribution,
+        posture = %posture,
+        traffic = %traffic,
+        flip_requested = requested,
+        because = decision.because,
+        "Decided"
+    );
+    let flip = if requested { "requested" } else { "none" };
+    Answer { protection: row.name.to_string(), decision, posture, traffic, flip }
+}
+
+/// The distribution cannot be read or understood: no write, one alert per episode.
+async fn hands_off<C: Observe + Apply, K: Clock>(
+    commands: &Commands,
+    cloud: &C,
+    clock: &K,
+    observed: &Observed,
+    unreadable: &Unreadable,
+) -> Answer {
+    let before = &observed.versioned;
+    let row = &before.row;
+    let now = clock.now();
+    tracing::error!(
+        protection = %row.name,
+        distribution = %row.spec.distribution,
+        because = unreadable.why,
+        "The distribution cannot be read; nothing is changed"
+    );
+    let mut after = row.clone();
+    after.watch = notice::watch_unreadable(row, &unreadable.why, unreadable.permanent, commands, now);
+    remember_and_tell(cloud, before, after, now).await;
+    let inspection = inspection_health(row, &observed.alarms);
+    publish(cloud, &metrics(row, Traffic::Unknown, inspection, None, true)).await;
+    let because = format!("the distribution cannot be read ({}), so hands off", unreadable.why);
+    Answer {
+        protection: row.name.to_string(),
+        decision: Decision::hold(Reason::ForeignTarget, because),
+        posture: Posture::Foreign,
+        traffic: Traffic::Unknown,
+        flip: "none",
+    }
+}
+
+/// Nothing is known about pins, targets and history: every protection holds, and people hear of it.
+///
+/// There is no memory to tell a first message from a later one, so a tick tells only in the first minute of each quarter of
+/// an hour; an alarm, which rings only on a change, always does.
+async fn without_ledger<C: Observe + Apply, K: Clock>(
+    commands: &Commands,
+    cloud: &C,
+    clock: &K,
+    look: &Look,
+    fault: &Fault,
+) -> Value {
+    let now = clock.now();
+    tracing::error!(error_type = ?fault.kind, %fault, "The ledger cannot be read; every decision holds");
+    let names: Vec<String> = match look {
+        Look::Tick => vec!["*".to_owned()],
+        Look::Protection(name) => vec![name.to_string()],
+        Look::Alarms(alarms) => alarms.iter().filter_map(protection_of).collect(),
+    };
+    let minute = now.as_second().div_euclid(60) % 15;
+    let tell = match look {
+        Look::Tick => minute == 0,
+        Look::Alarms(_) | Look::Protection(_) => true,
+    };
+    if tell {
+        let message = Message {
+            subject: "[failopen] the ledger cannot be read: automation holds".to_owned(),
+            body: format!(
+                "react could not read the ledger ({fault}), so layer 2 does nothing. DNS failover (layer 1) goes on by \
+                 itself.\n\nNext, where traffic has to move meanwhile, break-glass, which needs no ledger (RUNBOOK.md says \
+                 how to find the ids; leave `dryRun` out to make the change):\n{}\n",
+                commands.break_glass()
+            ),
+        };
+        if let Err(fault) = cloud.notify(&message).await {
+            tracing::error!(error_type = ?fault.kind, %fault, "The notification was not sent");
+        }
+    }
+    let errors: Vec<Metric> = names
+        .iter()
+        .map(|name| Metric { name: "DecisionErrors", protection: ProtectionName::new(name.as_str()), value: 1 })
+        .collect();
+    publish(cloud, &errors).await;
+    let because = format!("the ledger cannot be read ({fault}), so nothing is known about pins and targets");
+    let answers: Vec<Answer> = names
+        .into_iter()
+        .map(|protection| Answer {
+            protection,
+            decision: Decision::hold(Reason::LedgerUnavailable, because.clone()),
+            posture: Posture::Foreign,
+            traffic: Traffic::Unknown,
+            flip: "none",
+        })
+        .collect();
+    json!({ "decisions": answers })
+}
+
+/// The protection whose own alarm this is, by the alarm's name.
+fn protection_of(alarm: &AlarmName) -> Option<String> {
+    let name = alarm.as_str().strip_prefix("failopen-")?.strip_suffix("-inspection")?;
+    Some(name.to_owned())
+}
+
+async fn publish<C: Apply>(cloud: &C, metrics: &[Metric]) {
+    if metrics.is_empty() {
+        return;
+    }
+    if let Err(fault) = cloud.put_metrics(metrics).await {
+        tracing::warn!(error_type = ?fault.kind, %fault, "Metrics were not published");
+    }
+}

@@ -1,0 +1,149 @@
+//! Reading everything that a decision rests on: first all alarms and distributions, each once, then the probes on demand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use failopen::alarm::ObservedAlarm;
+use failopen::decide::{Next, Situation, decide};
+use failopen::decision::Decision;
+use failopen::document::Document;
+use failopen::id::{AlarmName, DistributionId};
+use failopen::ledger::{Row, Versioned};
+use failopen::observe::{first_alive, inspection_as_origin};
+use failopen::port::{Clock, FaultKind, Observe, ProbeOutcome};
+use failopen::posture::Posture;
+use failopen::probe;
+use futures_util::StreamExt;
+use jiff::{SignedDuration, Timestamp};
+
+/// Reads of different distributions that run at the same time; CloudFront publishes no rate, so stay small.
+const IN_FLIGHT: usize = 5;
+/// Drift is read this often: Route 53 allows few calls a second for the whole account.
+const DRIFT_INTERVAL: SignedDuration = SignedDuration::from_mins(15);
+/// Protections whose drift is read in one tick; the rest follow in the next ones.
+const DRIFT_READS_A_TICK: usize = 4;
+
+/// One protection with all that was read about it.
+pub(crate) struct Observed {
+    pub(crate) versioned: Versioned,
+    pub(crate) document: Result<Rc<Document>, Unreadable>,
+    /// The protection's own alarm first. Empty where the alarms could not be read.
+    pub(crate) alarms: Vec<ObservedAlarm>,
+    /// When the reading began.
+    pub(crate) at: Timestamp,
+}
+
+/// A distribution that could not be read, or not understood.
+#[derive(Clone, Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) why: String,
+    /// Waiting does not help: no permission, gone, or malformed.
+    pub(crate) permanent: bool,
+}
+
+/// The alarms that speak for a protection, its own first.
+pub(crate) fn alarm_names(row: &Row) -> Vec<AlarmName> {
+    let own = std::iter::once(row.name.alarm());
+    own.chain(row.spec.additional_alarms.iter().cloned()).collect()
+}
+
+/// Reads alarms and distributions of all chosen protections.
+pub(crate) async fn observe<C: Observe, K: Clock>(cloud: &C, clock: &K, chosen: Vec<Versioned>) -> Vec<Observed> {
+    let at = clock.now();
+    let names: BTreeSet<AlarmName> = chosen.iter().flat_map(|versioned| alarm_names(&versioned.row)).collect();
+    let names: Vec<AlarmName> = names.into_iter().collect();
+    let alarms: BTreeMap<AlarmName, ObservedAlarm> = match cloud.alarms(&names).await {
+        Ok(alarms) => alarms.into_iter().map(|alarm| (alarm.name.clone(), alarm)).collect(),
+        Err(fault) => {
+            tracing::error!(error_type = ?fault.kind, %fault, "The alarms could not be read; every decision holds");
+            BTreeMap::new()
+        }
+    };
+    let ids: BTreeSet<DistributionId> = chosen.iter().map(|versioned| distribution_of(&versioned.row)).collect();
+    let documents: BTreeMap<DistributionId, Result<Rc<Document>, Unreadable>> = futures_util::stream::iter(ids)
+        .map(|id| async move {
+            let document = read_document(cloud, &id).await;
+            (id, document)
+        })
+        .buffered(IN_FLIGHT)
+        .collect()
+        .await;
+    chosen
+        .into_iter()
+        .map(|versioned| {
+            let document = documents
+                .get(&distribution_of(&versioned.row))
+                .cloned()
+                .unwrap_or_else(|| Err(Unreadable { why: "it was not read".to_owned(), permanent: false }));
+            let alarms = alarm_names(&versioned.row).iter().filter_map(|name| alarms.get(name).cloned()).collect();
+            Observed { versioned, document, alarms, at }
+        })
+        .collect()
+}
+
+/// The distribution that is wired, which during an Update may not be the one wanted.
+fn distribution_of(row: &Row) -> DistributionId {
+    row.made.distribution.as_ref().map_or_else(|| row.spec.distribution.clone(), |made| made.id.clone())
+}
+
+async fn read_document<C: Observe>(cloud: &C, id: &DistributionId) -> Result<Rc<Document>, Unreadable> {
+    let raw = cloud.distribution(id).await.map_err(|fault| Unreadable {
+        why: fault.to_string(),
+        permanent: match fault.kind {
+            FaultKind::AccessDenied | FaultKind::NotFound | FaultKind::Refused | FaultKind::Malformed => true,
+            FaultKind::Throttled | FaultKind::Stale | FaultKind::Unknown => false,
+        },
+    })?;
+    let document = Document::parse(&raw.bytes);
+    document.map(Rc::new).map_err(|malformed| Unreadable { why: malformed.to_string(), permanent: true })
+}
+
+/// A decision and the probes that it took.
+pub(crate) struct Settled {
+    pub(crate) decision: Decision,
+    pub(crate) application: Option<ProbeOutcome>,
+}
+
+/// Asks the pure decision, and finds out what it needs to know, until it is settled.
+pub(crate) async fn settle<C: Observe, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    row: &Row,
+    observed: &Observed,
+    document: &Document,
+    posture: Posture,
+) -> Settled {
+    let (mut application, mut inspection) = (None, None);
+    loop {
+        let situation = Situation {
+            row,
+            posture,
+            alarms: &observed.alarms,
+            application: application.as_ref(),
+            inspection: inspection.as_ref(),
+        };
+        match decide(&situation, clock.now()) {
+            Next::Settled(decision) => return Settled { decision, application },
+            Next::ProbeApplication => {
+                application = Some(first_alive(cloud, &probe::application(row, document)).await);
+            }
+            Next::ProbeInspection => {
+                inspection = Some(inspection_as_origin(cloud, row, document).await);
+            }
+        }
+    }
+}
+
+/// Which of the observed protections have their drift read on this tick: the longest unread first.
+pub(crate) fn drift_is_due(observed: &[Observed], now: Timestamp) -> BTreeSet<String> {
+    // Those that are not looked at any further never get a time of reading, and would keep the others waiting for ever.
+    let is_read = |seen: &&Observed| seen.document.is_ok() && seen.versioned.row.is_in_service();
+    let mut due: Vec<(Option<Timestamp>, String)> = observed
+        .iter()
+        .filter(is_read)
+        .map(|seen| (seen.versioned.row.watch.drift_read_at, seen.versioned.row.name.to_string()))
+        .filter(|(read_at, _)| read_at.is_none_or(|at| now.duration_since(at) >= DRIFT_INTERVAL))
+        .collect();
+    due.sort();
+    due.into_iter().take(DRIFT_READS_A_TICK).map(|(_, name)| name).collect()
+}
