@@ -1,0 +1,1006 @@
+//! What flip writes, what it refuses, and what it answers.
+
+use std::collections::BTreeSet;
+
+use failopen::alarm::AlarmState;
+use failopen::commands::Commands;
+use failopen::document::Document;
+use failopen::failure::{ErrorType, Failure};
+use failopen::id::{OriginId, PathPattern};
+use failopen::ledger::{Latch, Lifecycle, PinPosture};
+use failopen::port::FaultKind;
+use failopen::spec::ApplicationCheck;
+use failopen_tests::cloud::Run;
+use failopen_tests::events;
+use failopen_tests::functions::converge;
+use failopen_tests::world::{
+    CANARY, FLIP_ARN, RICH_DISTRIBUTION, START, World, application_origin, distribution, failover_record,
+    inspection_origin, secrets, standard_spec, third_origin, zone,
+};
+use failopen_tests::{Impatient, Logs, Moment, Operation};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+const GET: Operation = Operation::GetDistributionConfig;
+const PUT: Operation = Operation::UpdateDistribution;
+
+fn bypass() -> Value {
+    json!({"action": "bypass", "protection": "www", "reason": "INC-42"})
+}
+
+fn restore() -> Value {
+    json!({"action": "restore", "protection": "www", "reason": "INC-42"})
+}
+
+fn status() -> Value {
+    json!({"action": "status", "protection": "www"})
+}
+
+fn break_glass() -> Value {
+    json!({
+        "action": "bypass", "distribution": "E2EXAMPLE", "from": "failopen-www", "to": "app & co", "reason": "INC-42"
+    })
+}
+
+/// Something that happens between a request and its delivery.
+type Happening = fn(&World);
+
+/// What react asks for, decided now.
+fn converge_now(world: &World, posture: &str) -> Value {
+    json!({
+        "action": "converge", "protection": "www", "posture": posture, "reason": "AlarmActive",
+        "because": "alarm failopen-www-inspection is in ALARM", "decidedAt": world.clock.aws_now().to_string()
+    })
+}
+
+fn with(mut request: Value, field: &str, value: Value) -> Value {
+    request[field] = value;
+    request
+}
+
+fn error(answer: Result<Value, Failure>) -> ErrorType {
+    let failure = answer.expect_err("the request was expected to fail");
+    assert!(failure.message.ends_with('.') && !failure.message.contains('\n'), "{}", failure.message);
+    failure.error_type
+}
+
+fn outcome(answer: &Result<Value, Failure>) -> &str {
+    answer.as_ref().expect("the request was expected to be carried out")["outcome"].as_str().expect("an outcome")
+}
+
+fn puts(world: &World) -> usize {
+    world.cloud.count(PUT)
+}
+
+fn cloudfront(world: &World) -> Vec<Operation> {
+    world.cloud.sequence(&Operation::CLOUDFRONT)
+}
+
+fn is_bypassed(world: &World) -> bool {
+    world.target("*") == application_origin()
+}
+
+fn minutes(minutes: i64) -> SignedDuration {
+    SignedDuration::from_mins(minutes)
+}
+
+fn now(world: &World) -> Timestamp {
+    world.clock.aws_now()
+}
+
+/// Protects three behaviours, one of which has to be cloned.
+fn three_behaviors() -> World {
+    World::with(|spec| spec.traffic = ["*", "/checkout/*", "/new/*"].map(PathPattern::new).to_vec())
+}
+
+/// Asserts that an answer has at least the fields of the contract's example, at every level.
+fn has_shape_of(found: &Value, example: &Value, path: &str) {
+    match (found, example) {
+        (Value::Object(found), Value::Object(example)) => {
+            for (key, value) in example {
+                let inner = found.get(key).unwrap_or_else(|| panic!("{path}.{key} is missing"));
+                has_shape_of(inner, value, &format!("{path}.{key}"));
+            }
+        }
+        (Value::Array(found), Value::Array(example)) => {
+            for (found, example) in found.iter().zip(example) {
+                has_shape_of(found, example, &format!("{path}[]"));
+            }
+        }
+        (found, Value::Null) => assert!(!found.is_array(), "{path} is {found}"),
+        (found, example) => assert_eq!(
+            std::mem::discriminant(found),
+            std::mem::discriminant(example),
+            "{path} is {found}, the contract shows {example}"
+        ),
+    }
+}
+
+#[test]
+fn a_bypass_changes_the_text_of_the_target_and_no_other_byte() {
+    let world = World::standard();
+    let before = world.configuration();
+    assert_eq!(outcome(&world.flip(bypass())), "changed");
+    let ours = "<DefaultCacheBehavior><TargetOriginId>failopen-www</TargetOriginId>";
+    let theirs = "<DefaultCacheBehavior><TargetOriginId>app &amp; co</TargetOriginId>";
+    assert_eq!(before.matches(ours).count(), 1);
+    assert_eq!(world.configuration(), before.replacen(ours, theirs, 1));
+    assert_eq!(outcome(&world.flip(restore())), "changed");
+    assert_eq!(world.configuration(), before);
+}
+
+#[test]
+fn a_changing_flip_costs_a_get_a_put_and_the_read_back() {
+    let world = World::standard();
+    world.flip(bypass()).expect("bypassed");
+    assert_eq!(cloudfront(&world), [GET, PUT, GET]);
+    world.cloud.clear_calls();
+    world.flip(converge_now(&world, "inspected")).expect("answered");
+    world.cloud.clear_calls();
+    world.flip(restore()).expect("restored");
+    assert_eq!(cloudfront(&world), [GET, PUT, GET]);
+}
+
+#[test]
+fn a_flip_that_changes_nothing_costs_one_get() {
+    let world = World::standard();
+    assert_eq!(outcome(&world.flip(restore())), "unchanged");
+    assert_eq!(cloudfront(&world), [GET]);
+    world.edit_row(|row| row.pin = None);
+    world.cloud.clear_calls();
+    assert_eq!(outcome(&world.flip(converge_now(&world, "inspected"))), "unchanged");
+    assert_eq!(cloudfront(&world), [GET]);
+}
+
+#[test]
+fn the_answer_to_a_bypass_is_the_contracts() {
+    let world = World::standard();
+    let mut answer = world.flip(with(bypass(), "requestedBy", json!("ada"))).expect("bypassed");
+    let because = answer["because"].take();
+    assert!(because.as_str().is_some_and(|because| because.contains("INC-42")), "{because}");
+    let example = json!({
+        "protection": "www",
+        "action": "bypass",
+        "outcome": "changed",
+        "posture": {"before": "inspected", "after": "bypassed"},
+        "behaviors": [{"pathPattern": "*", "from": "failopen-www", "to": "app & co"}],
+        "distribution": {
+            "id": "E2EXAMPLE", "etag": world.cloud.cloudfront().etag(&distribution()).as_str(), "status": "InProgress"
+        },
+        "because": null,
+        "pin": {"posture": "bypassed", "reason": "INC-42", "expiresAt": "2026-11-22T16:00:00Z"},
+        "at": START
+    });
+    has_shape_of(&answer, &example, "answer");
+    answer["pin"].as_object_mut().expect("a pin").retain(|key, _| example["pin"].get(key).is_some());
+    assert_eq!(answer, example);
+}
+
+#[test]
+fn a_manual_flip_pins_its_posture_for_four_hours_or_as_long_as_it_says() {
+    let start: Timestamp = START.parse().expect("a timestamp");
+    let cases = [
+        (None, Some(start + SignedDuration::from_hours(4))),
+        (Some("30m"), Some(start + minutes(30))),
+        (Some("2h"), Some(start + SignedDuration::from_hours(2))),
+        (Some("1d"), Some(start + SignedDuration::from_hours(24))),
+        (Some("never"), None),
+    ];
+    for (expires_in, expires_at) in cases {
+        for (request, posture) in [(bypass(), PinPosture::Bypassed), (restore(), PinPosture::Inspected)] {
+            let world = World::standard();
+            let request = match expires_in {
+                Some(text) => with(request, "expiresIn", json!(text)),
+                None => request,
+            };
+            world.flip(request).expect("carried out");
+            let pin = world.row().pin.expect("a manual flip pins");
+            assert_eq!((pin.posture, pin.expires_at), (posture, expires_at), "{expires_in:?}");
+            assert_eq!(pin.reason, "INC-42");
+        }
+    }
+}
+
+#[test]
+fn several_behaviours_move_in_one_write() {
+    let world = three_behaviors();
+    let answer = world.flip(bypass()).expect("bypassed");
+    assert_eq!(cloudfront(&world), [GET, PUT, GET]);
+    assert_eq!(answer["behaviors"].as_array().map(Vec::len), Some(3));
+    for pattern in ["*", "/checkout/*", "/new/*"] {
+        assert_eq!(world.target(pattern), application_origin());
+    }
+    assert_eq!(world.target("/api/*"), application_origin(), "an unprotected behaviour stays");
+    assert_eq!(world.target("/static/*"), third_origin(), "an unprotected behaviour stays");
+}
+
+#[test]
+fn a_mixed_posture_is_completed_without_touching_what_is_there_already() {
+    let world = three_behaviors();
+    world.retarget_by_hand("/checkout/*", &application_origin());
+    let answer = world.flip(bypass()).expect("bypassed");
+    assert_eq!(answer["posture"], json!({"before": "mixed", "after": "bypassed"}));
+    let moved: BTreeSet<&str> =
+        answer["behaviors"].as_array().expect("a list").iter().filter_map(|b| b["pathPattern"].as_str()).collect();
+    assert_eq!(moved, BTreeSet::from(["*", "/new/*"]));
+}
+
+#[test]
+fn a_dry_run_answers_with_the_exact_change_and_makes_none() {
+    for request in [bypass(), break_glass()] {
+        let world = three_behaviors();
+        let before = world.configuration();
+        let row = world.row();
+        let dry = world.flip(with(request.clone(), "dryRun", json!(true)));
+        assert_eq!(outcome(&dry), "planned");
+        assert_eq!((world.configuration(), world.row()), (before, row));
+        assert_eq!(world.cloud.calls().iter().filter(|call| call.operation.is_write()).count(), 0);
+        let wet = world.flip(request).expect("carried out");
+        let dry = dry.expect("planned");
+        assert_eq!(dry["behaviors"], wet["behaviors"]);
+        assert_eq!(dry["posture"], wet["posture"]);
+    }
+    for request in [
+        json!({"action": "pin", "protection": "www", "posture": "hold", "reason": "INC-1", "dryRun": true}),
+        with(converge_now(&World::standard(), "bypassed"), "dryRun", json!(true)),
+    ] {
+        let world = World::standard();
+        assert_eq!(outcome(&world.flip(request)), "planned");
+        assert_eq!(world.cloud.calls().iter().filter(|call| call.operation.is_write()).count(), 0);
+    }
+}
+
+#[test]
+fn plan_says_what_would_change_and_changes_nothing() {
+    let world = World::standard();
+    let answer = world.flip(json!({"action": "plan", "protection": "www"})).expect("planned");
+    assert_eq!(answer["outcome"], "planned");
+    assert_eq!(answer["behaviors"], json!([{"pathPattern": "*", "from": "failopen-www", "to": "app & co"}]));
+    assert!(answer["because"].as_str().is_some_and(|because| !because.is_empty()));
+    assert_eq!(world.cloud.calls().iter().filter(|call| call.operation.is_write()).count(), 0);
+}
+
+#[test]
+fn requests_that_are_wrong_are_refused_by_the_name_of_what_is_wrong() {
+    let cases = [
+        (json!({"action": "bypass", "protection": "www", "reason": "x", "dryrun": true}), "dryrun"),
+        (json!({"action": "status", "protecton": "www"}), "protecton"),
+        (json!({"action": "bypass", "protection": "www"}), "reason"),
+        (json!({"action": "restore", "protection": "www"}), "reason"),
+        (json!({"action": "unlatch", "protection": "www"}), "reason"),
+        (json!({"action": "pin", "protection": "www", "posture": "hold"}), "reason"),
+        (json!({"action": "pin", "protection": "www", "posture": "sideways", "reason": "x"}), "posture"),
+        (
+            json!({"action": "converge", "protection": "www", "posture": "hold", "reason": "x", "because": "y", "decidedAt": START}),
+            "posture",
+        ),
+        (json!({"action": "bypass", "protection": "www", "reason": "x", "expiresIn": "4 hours"}), "expiresIn"),
+        (json!({"action": "bypass", "protection": "www", "reason": "x", "expiresIn": "0h"}), "expiresIn"),
+        (json!({"action": "bypass", "reason": "x"}), "protection"),
+        (json!({"action": "bypass", "distribution": "E2EXAMPLE", "from": "a", "to": "b"}), "reason"),
+        (json!({"action": "bypass", "distribution": "E2EXAMPLE", "to": "b", "reason": "x"}), "from"),
+        (json!({"action": "bypass", "protection": "www", "reason": "x", "dryRun": "perhaps"}), "dryRun"),
+        (json!({"action": "explode"}), "action"),
+        (json!({"protection": "www"}), "action"),
+        (json!([1, 2]), "object"),
+    ];
+    for (request, name) in cases {
+        let world = World::standard();
+        let failure = world.flip(request.clone()).expect_err("the request is wrong");
+        assert_eq!(failure.error_type, ErrorType::InvalidRequest, "{request}");
+        assert!(failure.message.contains(name), "{request} → {}", failure.message);
+        assert_eq!(world.cloud.last_call(), 0, "nothing is even read for {request}");
+    }
+}
+
+#[test]
+fn two_mistakes_in_one_request_are_named_together() {
+    let request = json!({"action": "bypass", "protection": "www", "expiresIn": "soon", "colour": "red"});
+    let failure = World::standard().flip(request).expect_err("the request is wrong");
+    for name in ["reason", "expiresIn", "colour"] {
+        assert!(failure.message.contains(name), "{}", failure.message);
+    }
+}
+
+#[test]
+fn actions_that_do_not_exist_yet_say_so() {
+    for action in ["history", "practice"] {
+        let failure = World::standard().flip(json!({"action": action, "protection": "www"})).expect_err("not yet");
+        assert_eq!(failure.error_type, ErrorType::InvalidRequest);
+        assert!(failure.message.contains(action), "{}", failure.message);
+    }
+}
+
+#[test]
+fn a_protection_that_nobody_has_is_named() {
+    for action in ["status", "plan", "bypass", "restore", "unlatch"] {
+        let world = World::standard();
+        let mut request = json!({"action": action, "protection": "shop"});
+        if !["status", "plan"].contains(&action) {
+            request["reason"] = json!("INC-1");
+        }
+        let failure = world.flip(request).expect_err("there is none");
+        assert_eq!(failure.error_type, ErrorType::UnknownProtection);
+        assert!(failure.message.contains("shop"), "{}", failure.message);
+    }
+}
+
+#[test]
+fn a_foreign_target_is_refused_and_nothing_is_pinned() {
+    let world = World::standard();
+    world.retarget_by_hand("*", &third_origin());
+    for request in [bypass(), restore(), converge_now(&world, "bypassed"), break_glass()] {
+        assert_eq!(error(world.flip(request)), ErrorType::ForeignTarget);
+    }
+    assert_eq!(puts(&world), 0);
+    assert_eq!(world.row().pin, None);
+}
+
+#[test]
+fn a_foreign_target_of_one_behaviour_keeps_hands_off_all_of_them() {
+    let world = three_behaviors();
+    world.retarget_by_hand("/checkout/*", &third_origin());
+    assert_eq!(error(world.flip(bypass())), ErrorType::ForeignTarget);
+    assert_eq!(puts(&world), 0);
+}
+
+#[test]
+fn an_edit_between_our_get_and_our_put_is_kept() {
+    let world = World::standard();
+    world.cloud.on(PUT).nth(1).before(|cloud| {
+        let now = cloud.clock().aws_now();
+        cloud.cloudfront().edit(&distribution(), now, |text| text.replacen("index.html", "home.html", 1));
+    });
+    let answer = world.flip(bypass());
+    assert_eq!(outcome(&answer), "changed");
+    assert_eq!(cloudfront(&world), [GET, PUT, GET, PUT, GET]);
+    assert_eq!(world.cloud.count_answered(PUT), 1);
+    assert!(is_bypassed(&world));
+    assert!(world.configuration().contains("<DefaultRootObject>home.html</DefaultRootObject>"));
+}
+
+#[test]
+fn an_edit_to_a_foreign_target_between_our_get_and_our_put_is_respected() {
+    let world = World::standard();
+    let by_hand = world.clone();
+    world.cloud.on(PUT).nth(1).before(move |_| by_hand.retarget_by_hand("*", &third_origin()));
+    assert_eq!(error(world.flip(bypass())), ErrorType::ForeignTarget);
+    assert_eq!(world.target("*"), third_origin());
+    assert_eq!((world.row().pin, world.row().pending), (None, None), "a flip that did not happen pins nothing");
+}
+
+#[test]
+fn an_answer_that_is_lost_after_the_write_took_effect_is_recognised() {
+    // A time-out or a 500 after the write; and the 412 that the SDK's own repetition of an applied write earns.
+    for kind in [FaultKind::Unknown, FaultKind::Stale] {
+        let world = World::standard();
+        let versions = world.cloud.cloudfront().versions(&distribution()).len();
+        world.cloud.on(PUT).nth(1).lose_answer(kind);
+        let answer = world.flip(bypass());
+        assert_eq!(outcome(&answer), "changed", "{kind:?}");
+        assert_eq!(cloudfront(&world), [GET, PUT, GET], "{kind:?}: a read follows, and no second write");
+        assert_eq!(world.cloud.cloudfront().versions(&distribution()).len(), versions + 1);
+        assert!(is_bypassed(&world));
+        let answer = answer.expect("changed");
+        assert_eq!(answer["posture"], json!({"before": "inspected", "after": "bypassed"}));
+        assert_eq!(answer["behaviors"].as_array().map(Vec::len), Some(1));
+        assert_eq!(world.row().flips.len(), 1);
+    }
+}
+
+#[test]
+fn a_write_that_failed_before_it_took_effect_is_read_and_repeated() {
+    let world = World::standard();
+    world.cloud.on(PUT).nth(1).fail(FaultKind::Unknown);
+    assert_eq!(outcome(&world.flip(bypass())), "changed");
+    assert_eq!(cloudfront(&world), [GET, PUT, GET, PUT, GET]);
+    assert_eq!(world.row().flips.len(), 1);
+}
+
+#[test]
+fn an_etag_that_changes_ten_times_ends_after_five_writes() {
+    let world = World::standard();
+    world.cloud.on(PUT).first(10).before(|cloud| cloud.cloudfront().churn(&distribution()));
+    assert_eq!(error(world.flip(bypass())), ErrorType::DistributionChanged);
+    assert_eq!(puts(&world), 5);
+    assert!(!is_bypassed(&world));
+    assert!(world.clock.slept() > SignedDuration::ZERO, "it waits between its attempts");
+    world.cloud.heal();
+    assert_eq!(outcome(&world.flip(bypass())), "changed", "repeating the request is safe");
+}
+
+#[test]
+fn an_etag_that_changes_without_an_edit_costs_one_more_round() {
+    let world = World::standard();
+    world.cloud.on(PUT).nth(1).before(|cloud| cloud.cloudfront().churn(&distribution()));
+    assert_eq!(outcome(&world.flip(bypass())), "changed");
+    assert_eq!(cloudfront(&world), [GET, PUT, GET, PUT, GET]);
+}
+
+#[test]
+fn a_denied_write_is_not_repeated() {
+    let world = World::standard();
+    world.cloud.on(PUT).fail(FaultKind::AccessDenied);
+    assert_eq!(error(world.flip(bypass())), ErrorType::AccessDenied);
+    assert_eq!(puts(&world), 1);
+    assert_eq!(world.row().pin, None, "a flip that did not happen pins nothing");
+    assert_eq!(error(world.flip(converge_now(&world, "bypassed"))), ErrorType::AccessDenied);
+    assert_eq!(puts(&world), 2);
+    assert!(world.row().flips.is_empty());
+}
+
+#[test]
+fn a_denied_read_is_an_access_problem_and_a_missing_distribution_is_named() {
+    let world = World::standard();
+    world.cloud.on(GET).fail(FaultKind::AccessDenied);
+    assert_eq!(error(world.flip(bypass())), ErrorType::AccessDenied);
+    world.cloud.heal();
+    world.cloud.cloudfront().remove(&distribution());
+    let failure = world.flip(bypass()).expect_err("the distribution is gone");
+    assert!(failure.message.contains("E2EXAMPLE"), "{}", failure.message);
+    assert_eq!(puts(&world), 0);
+}
+
+#[test]
+fn a_throttled_write_is_read_and_named_because_the_sdk_has_repeated_it_already() {
+    let world = World::standard();
+    world.cloud.on(PUT).fail(FaultKind::Throttled);
+    assert_eq!(error(world.flip(bypass())), ErrorType::Throttled);
+    assert_eq!(cloudfront(&world), [GET, PUT, GET], "the read shows that it took no effect");
+    assert!(!is_bypassed(&world));
+}
+
+#[test]
+fn a_throttled_write_that_took_effect_is_recognised() {
+    let world = World::standard();
+    world.cloud.on(PUT).nth(1).lose_answer(FaultKind::Throttled);
+    assert_eq!(outcome(&world.flip(bypass())), "changed");
+    assert_eq!(puts(&world), 1);
+}
+
+#[test]
+fn slow_writes_end_before_the_time_of_the_function_is_up() {
+    let world = World::standard();
+    let deadline = world.deadline();
+    world.cloud.on(PUT).take(SignedDuration::from_secs(10));
+    world.cloud.on(PUT).fail(FaultKind::Unknown);
+    assert_eq!(error(world.flip(bypass())), ErrorType::Unavailable);
+    assert!(now(&world) + SignedDuration::from_secs(5) <= deadline, "ended at {}", now(&world));
+}
+
+#[test]
+fn a_document_that_is_not_whole_is_never_written() {
+    let rich = World::standard().configuration();
+    // Other elements have an `Enabled` of their own; this one is the distribution's.
+    let enabled = "</PriceClass><Enabled>true</Enabled>";
+    let target = "<TargetOriginId>failopen-www</TargetOriginId>";
+    assert_eq!((rich.matches(enabled).count(), rich.matches(target).count()), (1, 1));
+    let cases = [
+        ("an empty answer", String::new()),
+        ("HTML with status 200", "<html><body>Service Unavailable</body></html>".to_owned()),
+        ("half a document", rich[..rich.len() / 2].to_owned()),
+        ("a document without its last bracket", rich.trim_end().trim_end_matches('>').to_owned()),
+        ("a second document behind the first", format!("{rich}{rich}")),
+        ("no Enabled", rich.replacen(enabled, "</PriceClass>", 1)),
+        ("Enabled twice", rich.replacen(enabled, &format!("{enabled}<Enabled>false</Enabled>"), 1)),
+        ("two default targets", rich.replacen(target, &target.repeat(2), 1)),
+        ("no default target", rich.replacen(target, "", 1)),
+    ];
+    for (what, bytes) in cases {
+        let world = World::standard();
+        world.cloud.cloudfront().garble(&distribution(), bytes);
+        for request in [bypass(), converge_now(&world, "bypassed"), break_glass()] {
+            let failure = world.flip(request).expect_err(what);
+            assert_eq!(failure.error_type, ErrorType::MalformedDistribution, "{what}: {failure}");
+        }
+        assert_eq!(puts(&world), 0, "{what}");
+        assert_eq!(world.row().pin, None, "{what}");
+    }
+}
+
+#[test]
+fn another_distributions_document_is_refused() {
+    let world = World::standard();
+    let other = world.configuration().replacen("console-2019-06-14T09:21:44.512Z", "someone-elses", 1);
+    world.cloud.cloudfront().garble(&distribution(), other);
+    for request in [bypass(), restore(), converge_now(&world, "bypassed")] {
+        assert!(matches!(error(world.flip(request)), ErrorType::MalformedDistribution | ErrorType::ForeignTarget));
+    }
+    assert_eq!(puts(&world), 0);
+}
+
+#[test]
+fn an_inspection_origin_that_leads_elsewhere_is_not_restored_to() {
+    let world = World::standard();
+    world.flip(bypass()).expect("bypassed");
+    world.cloud.cloudfront().edit(&distribution(), now(&world), |text| {
+        text.replacen("<DomainName>cq-origin-www.cq-route.com<", "<DomainName>elsewhere.example.com<", 1)
+    });
+    assert_eq!(error(world.flip(restore())), ErrorType::ForeignTarget);
+    assert!(is_bypassed(&world));
+}
+
+#[test]
+fn without_the_ledger_nothing_moves_but_by_break_glass() {
+    let world = World::standard();
+    world.cloud.on_any(&Operation::LEDGER).fail(FaultKind::Unknown);
+    for request in [bypass(), restore(), status(), converge_now(&world, "bypassed")] {
+        let failure = world.flip(request).expect_err("the ledger is down");
+        assert_eq!(failure.error_type, ErrorType::LedgerUnavailable);
+        assert!(failure.message.contains("break-glass"), "{}", failure.message);
+    }
+    assert_eq!(puts(&world), 0);
+    world.cloud.clear_calls();
+    let answer = world.flip(break_glass()).expect("break-glass needs no ledger");
+    assert_eq!(answer["outcome"], "changed");
+    assert_eq!(answer["behaviors"], json!([{"pathPattern": "*", "from": "failopen-www", "to": "app & co"}]));
+    assert!(is_bypassed(&world));
+    assert_eq!(world.cloud.sequence(&Operation::LEDGER), []);
+    assert_eq!(cloudfront(&world), [GET, PUT, GET]);
+    assert_eq!(outcome(&world.flip(break_glass())), "unchanged");
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_stops_a_flip_before_it_begins() {
+    let world = World::standard();
+    world.cloud.on(Operation::PutItem).fail(FaultKind::AccessDenied);
+    for request in [bypass(), converge_now(&world, "bypassed")] {
+        assert_eq!(error(world.flip(request)), ErrorType::LedgerUnavailable);
+    }
+    assert_eq!(puts(&world), 0);
+}
+
+#[test]
+fn break_glass_moves_exactly_the_paths_it_names_and_only_between_the_origins_it_names() {
+    let world = three_behaviors();
+    let request = with(break_glass(), "paths", json!(["*", "/checkout/*"]));
+    assert_eq!(outcome(&world.flip(request)), "changed");
+    assert_eq!(world.target("*"), application_origin());
+    assert_eq!(world.target("/checkout/*"), application_origin());
+    assert_eq!(world.target("/new/*"), inspection_origin());
+    let foreign = with(break_glass(), "paths", json!(["/static/*"]));
+    assert_eq!(error(world.flip(foreign)), ErrorType::ForeignTarget);
+    let unknown = with(break_glass(), "to", json!("nowhere"));
+    assert!(world.flip(unknown).is_err());
+    let back = json!({
+        "action": "restore", "distribution": "E2EXAMPLE", "from": "app & co", "to": "failopen-www",
+        "paths": ["*"], "reason": "INC-42"
+    });
+    assert_eq!(outcome(&world.flip(back)), "changed");
+    assert_eq!(world.target("*"), inspection_origin());
+}
+
+#[test]
+fn a_converge_older_than_two_minutes_is_held() {
+    for (age, expected) in [(119, "changed"), (121, "held"), (6 * 3600, "held")] {
+        let world = World::standard();
+        let request = converge_now(&world, "bypassed");
+        world.pass(SignedDuration::from_secs(age));
+        let answer = world.flip(request);
+        assert_eq!(outcome(&answer), expected, "{age} s old");
+        assert_eq!(puts(&world), usize::from(expected == "changed"));
+    }
+}
+
+#[test]
+fn a_converge_from_before_a_newer_flip_pin_or_latch_is_held() {
+    let moved_on: [(&str, Happening); 4] = [
+        ("a newer flip", |world| {
+            world.flip(bypass()).expect("bypassed");
+            world.flip(restore()).expect("restored");
+            world.edit_row(|row| row.pin = None);
+        }),
+        ("a pin to hold", |world| {
+            let pin = json!({"action": "pin", "protection": "www", "posture": "hold", "reason": "INC-1"});
+            world.flip(pin).expect("pinned");
+        }),
+        ("a pin to the other posture", |world| {
+            world.flip(restore()).expect("pinned inspected");
+        }),
+        ("a latch", |world| {
+            let since = world.clock.aws_now();
+            world.edit_row(|row| row.latch = Some(Latch { since, because: "too many flips".to_owned() }));
+        }),
+    ];
+    for (what, happen) in moved_on {
+        let world = World::standard();
+        let request = converge_now(&world, "bypassed");
+        world.pass(SignedDuration::from_secs(1));
+        happen(&world);
+        world.pass(SignedDuration::from_secs(1));
+        world.cloud.clear_calls();
+        let answer = world.flip(request);
+        assert_eq!(outcome(&answer), "held", "{what}");
+        assert!(answer.expect("held")["because"].as_str().is_some_and(|because| !because.is_empty()), "{what}");
+        assert_eq!(puts(&world), 0, "{what}");
+        assert!(!is_bypassed(&world), "{what}");
+    }
+}
+
+#[test]
+fn flip_itself_keeps_the_dwell_time_and_the_budget_whoever_asks() {
+    let world = World::with(|spec| spec.automation.maximum_flips_per_day = 2);
+    assert_eq!(outcome(&world.flip(converge_now(&world, "bypassed"))), "changed");
+    world.pass(SignedDuration::from_secs(299));
+    assert_eq!(outcome(&world.flip(converge_now(&world, "inspected"))), "held");
+    world.pass(SignedDuration::from_secs(1));
+    assert_eq!(outcome(&world.flip(converge_now(&world, "inspected"))), "changed");
+    world.pass(minutes(10));
+    assert_eq!(outcome(&world.flip(converge_now(&world, "bypassed"))), "held");
+    assert_eq!(puts(&world), 2);
+}
+
+#[test]
+fn a_pin_that_arrives_while_a_converge_is_on_its_way_wins() {
+    let world = World::standard();
+    let operator = world.clone();
+    world.cloud.on(GET).nth(1).after(move |_| {
+        let pin = json!({"action": "pin", "protection": "www", "posture": "hold", "reason": "INC-1"});
+        operator.flip(pin).expect("pinned");
+    });
+    assert_eq!(outcome(&world.flip(converge_now(&world, "bypassed"))), "held");
+    assert!(!is_bypassed(&world));
+    assert_eq!(world.row().pin.map(|pin| pin.posture), Some(PinPosture::Hold));
+}
+
+#[test]
+fn a_converge_sets_no_pin_and_counts_as_an_automatic_flip() {
+    let world = World::standard();
+    let answer = world.flip(converge_now(&world, "bypassed")).expect("changed");
+    assert_eq!(answer["pin"], Value::Null);
+    assert_eq!(answer["action"], "converge");
+    assert!(answer["because"].as_str().is_some_and(|because| because.contains("failopen-www-inspection")));
+    assert_eq!(world.row().pin, None);
+    assert_eq!(world.row().automatic_flips_in_a_day(now(&world)), 1);
+    assert_eq!(world.cloud.outbox().metric("Flips"), Some(1));
+}
+
+#[test]
+fn a_converge_delivered_twice_changes_once() {
+    let world = World::standard();
+    let request = converge_now(&world, "bypassed");
+    assert_eq!(outcome(&world.flip(request.clone())), "changed");
+    let again = world.flip(request);
+    assert!(["unchanged", "held"].contains(&outcome(&again)));
+    assert_eq!(puts(&world), 1);
+    assert_eq!(world.row().flips.len(), 1);
+}
+
+#[test]
+fn two_flips_at_once_end_with_one_change() {
+    let world = World::standard();
+    world.cloud.interleave();
+    let commands = failopen::commands::Commands::new(FLIP_ARN);
+    let deadline = world.deadline();
+    let request = converge_now(&world, "bypassed");
+    let flip = || failopen_flip::handle(&commands, &world.cloud, &world.clock, deadline, request.clone());
+    let (first, second) = world.cloud.run(async { tokio::join!(flip(), flip()) }).finished();
+    for answer in [&first, &second] {
+        assert!(["changed", "unchanged", "held"].contains(&outcome(answer)), "{answer:?}");
+    }
+    assert!(is_bypassed(&world));
+    assert_eq!(world.cloud.count_answered(PUT), 1);
+    assert_eq!(world.row().flips.len(), 1);
+    assert_eq!(world.row().pending, None);
+}
+
+#[test]
+fn a_latch_never_blocks_an_operator() {
+    let world = World::standard();
+    let since = now(&world);
+    world.edit_row(|row| row.latch = Some(Latch { since, because: "too many flips".to_owned() }));
+    assert_eq!(outcome(&world.flip(bypass())), "changed");
+    assert_eq!(outcome(&world.flip(restore())), "changed");
+    let unlatch = json!({"action": "unlatch", "protection": "www", "reason": "INC-9"});
+    assert_eq!(outcome(&world.flip(unlatch.clone())), "changed");
+    assert_eq!(world.row().latch, None);
+    assert_eq!(outcome(&world.flip(unlatch)), "unchanged");
+}
+
+#[test]
+fn operators_are_limited_by_neither_budget_nor_dwell() {
+    let world = World::with(|spec| spec.automation.maximum_flips_per_day = 1);
+    for _ in 0..5 {
+        assert_eq!(outcome(&world.flip(bypass())), "changed");
+        assert_eq!(outcome(&world.flip(restore())), "changed");
+    }
+    assert_eq!(world.row().latch, None);
+}
+
+#[test]
+fn pin_and_unpin_are_answered_in_the_contracts_words() {
+    let world = World::standard();
+    let pin = json!({"action": "pin", "protection": "www", "posture": "hold", "reason": "INC-1", "expiresIn": "30m"});
+    let answer = world.flip(pin.clone()).expect("pinned");
+    assert_eq!((&answer["action"], &answer["outcome"]), (&json!("pin"), &json!("changed")));
+    assert_eq!(answer["pin"]["posture"], "hold");
+    assert_eq!(answer["pin"]["expiresAt"], "2026-11-22T12:30:00Z");
+    assert_eq!(answer["posture"], json!({"before": "inspected", "after": "inspected"}));
+    let unpin = json!({"action": "unpin", "protection": "www"});
+    let answer = world.flip(unpin.clone()).expect("unpinned");
+    assert_eq!((&answer["action"], &answer["outcome"]), (&json!("unpin"), &json!("changed")));
+    assert_eq!(answer["pin"], Value::Null);
+    assert_eq!(world.row().pin_ended_at, Some(now(&world)));
+    assert_eq!(outcome(&world.flip(unpin)), "unchanged");
+}
+
+#[test]
+fn a_protection_that_is_being_deleted_is_not_flipped() {
+    let world = World::standard();
+    world.edit_row(|row| row.lifecycle = Lifecycle::Deleting);
+    assert_eq!(error(world.flip(bypass())), ErrorType::Unavailable);
+    let held = world.flip(converge_now(&world, "bypassed"));
+    assert!(held.is_err() || outcome(&held) == "held");
+    assert_eq!(puts(&world), 0);
+}
+
+#[test]
+fn a_healthy_status_is_the_contracts() {
+    let world = World::standard();
+    let mut answer = world.flip(status()).expect("answered");
+    assert!(answer["decision"]["because"].take().as_str().is_some_and(|because| !because.is_empty()));
+    assert_eq!(
+        answer,
+        json!({
+            "protection": "www", "action": "status",
+            "traffic": "inspected", "posture": "inspected",
+            "alarm": {"name": "failopen-www-inspection", "state": "OK", "since": "2026-11-21T12:00:00Z"},
+            "health": {"inspection": "healthy", "application": "healthy", "checkersHealthyPercent": 100},
+            "ledger": {"lastFlipAt": null, "flipsToday": 0, "latched": false},
+            "pin": null,
+            "decision": {"decision": "hold", "reason": "AlreadyThere", "because": null},
+            "drift": [],
+            "distribution": {"id": "E2EXAMPLE", "status": "Deployed"}
+        })
+    );
+    assert_eq!(world.cloud.calls().iter().filter(|call| call.operation.is_write()).count(), 0);
+}
+
+#[test]
+fn a_status_shows_drift_health_and_because_of_faults_that_are_there() {
+    let world = World::standard();
+    world.inspection_dies();
+    world.application_dies();
+    world.cloud.route53().edit_records(&zone().id, &failover_record(), |record| record.ttl = Some(300));
+    let answer = world.flip(status()).expect("answered");
+    assert_eq!(answer["traffic"], "bypassed-dns");
+    assert_eq!(answer["alarm"]["state"], "ALARM");
+    assert_eq!(
+        answer["health"],
+        json!({"inspection": "unhealthy", "application": "unhealthy", "checkersHealthyPercent": 0})
+    );
+    assert_eq!(answer["decision"]["reason"], "ApplicationUnhealthy");
+    assert!(answer["decision"]["because"].as_str().is_some_and(|text| text.contains("connection refused")));
+    let drift = answer["drift"].as_array().expect("a list");
+    assert!(!drift.is_empty());
+    for entry in drift {
+        assert!(entry["what"].as_str().is_some_and(|what| what.contains("cq-origin-www.cq-route.com")), "{entry}");
+        assert_eq!((&entry["expected"], &entry["found"]), (&json!("30"), &json!("300")));
+        assert!(entry["since"].is_string());
+    }
+}
+
+#[test]
+fn a_status_says_since_when_a_drift_has_been_seen() {
+    let world = World::standard();
+    world.cloud.route53().edit_records(&zone().id, &failover_record(), |record| record.ttl = Some(300));
+    world.live(1);
+    world.pass(minutes(10));
+    let answer = world.flip(status()).expect("answered");
+    assert_eq!(answer["drift"][0]["since"], START);
+}
+
+#[test]
+fn a_status_after_a_flip_shows_pin_ledger_and_propagation() {
+    let world = World::standard();
+    world.flip(bypass()).expect("bypassed");
+    let answer = world.flip(status()).expect("answered");
+    assert_eq!((&answer["posture"], &answer["traffic"]), (&json!("bypassed"), &json!("bypassed-edge")));
+    assert_eq!(answer["pin"]["posture"], "bypassed");
+    assert_eq!(answer["ledger"]["lastFlipAt"], START);
+    assert_eq!(answer["decision"]["reason"], "Pinned");
+    assert_eq!(answer["distribution"]["status"], "InProgress");
+    assert_eq!(answer["drift"], json!([]), "an operator's bypass is no drift");
+    world.pass(minutes(10));
+    assert_eq!(world.flip(status()).expect("answered")["distribution"]["status"], "Deployed");
+}
+
+#[test]
+fn a_status_of_an_unchecked_application_and_a_silent_alarm_says_so() {
+    let world = World::with(|spec| spec.application_check = ApplicationCheck::None);
+    world.set_alarm(AlarmState::InsufficientData);
+    world.cloud.on(Operation::GetHealthCheckStatus).fail(FaultKind::Throttled);
+    let answer = world.flip(status()).expect("answered");
+    assert_eq!(answer["health"]["application"], "not-checked");
+    assert_eq!(answer["health"]["inspection"], "unknown");
+    assert_eq!(answer["health"]["checkersHealthyPercent"], Value::Null);
+    assert_eq!(answer["decision"]["reason"], "NoHealthData");
+}
+
+#[test]
+fn a_status_without_a_name_lists_all() {
+    let world = World::with(|spec| spec.traffic = vec![PathPattern::new("/api/*")]);
+    let mut shop = standard_spec();
+    shop.name = "shop".into();
+    shop.failover_record = "cq-origin-shop.cq-route.com".into();
+    shop.traffic = vec![PathPattern::new("/checkout/*")];
+    world.provision(&shop);
+    let answer = world.flip(json!({"action": "status"})).expect("answered");
+    let names: Vec<&str> =
+        answer["protections"].as_array().expect("a list").iter().filter_map(|p| p["protection"].as_str()).collect();
+    assert_eq!(names, ["shop", "www"]);
+    let one = world.flip(status()).expect("answered");
+    assert_eq!(answer["protections"][1], one);
+}
+
+#[test]
+fn a_status_that_hangs_is_given_up_in_time_to_answer() {
+    for (request, listed) in [(status(), false), (json!({"action": "status"}), true)] {
+        let world = World::standard();
+        let deadline = world.deadline();
+        let (commands, clock) = (Commands::new(FLIP_ARN), Impatient(world.clock.clone()));
+        // Every call gives way once before it is made; this clock takes the first time for a hang.
+        world.cloud.interleave();
+        let run = failopen_flip::handle(&commands, &world.cloud, &clock, deadline, request);
+        let answer = world.cloud.run(run).finished();
+        assert!(now(&world) <= deadline, "ended at {}", now(&world));
+        match listed {
+            false => assert_eq!(error(answer), ErrorType::Unavailable),
+            true => assert_eq!(answer.expect("a list")["protections"][0]["error"]["errorType"], "Unavailable"),
+        }
+    }
+}
+
+/// How many remote calls an undisturbed bypass makes.
+fn calls_of_a_bypass() -> u64 {
+    let world = World::standard();
+    world.flip(bypass()).expect("bypassed");
+    assert!(world.cloud.last_call() >= 5, "{} calls", world.cloud.last_call());
+    world.cloud.last_call()
+}
+
+#[test]
+fn a_crash_at_any_call_of_a_bypass_is_mended_by_the_same_request_again() {
+    for number in 1..=calls_of_a_bypass() {
+        for moment in [Moment::Before, Moment::After] {
+            let world = World::standard();
+            let original = world.configuration();
+            world.cloud.crash_at(number, moment);
+            assert_eq!(world.try_flip(bypass()), Run::Crashed, "call {number}");
+            assert!(Document::parse(world.configuration().as_bytes()).is_ok());
+            let again = world.flip(bypass());
+            assert!(["changed", "unchanged"].contains(&outcome(&again)), "call {number} {moment:?}");
+            assert!(is_bypassed(&world), "call {number} {moment:?}");
+            assert_eq!(world.row().pin.map(|pin| pin.posture), Some(PinPosture::Bypassed));
+            assert_eq!(world.cloud.count_answered(PUT) + unanswered_puts(&world), 1, "call {number} {moment:?}");
+            world.flip(restore()).expect("restored");
+            assert_eq!(world.configuration(), original, "call {number} {moment:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bypass_whose_maker_crashed_is_known_as_ours_when_its_pin_ends() {
+    let mut found = 0;
+    for number in 1..=calls_of_a_bypass() {
+        for moment in [Moment::Before, Moment::After] {
+            let world = World::standard();
+            world.cloud.crash_at(number, moment);
+            world.try_flip(bypass());
+            if !is_bypassed(&world) {
+                continue;
+            }
+            found += 1;
+            world.live(10);
+            world.flip(json!({"action": "unpin", "protection": "www"})).expect("unpinned");
+            let answer = world.react(events::decide()).expect("an answer");
+            assert_eq!(answer["decisions"][0]["reason"], "HoldDown", "call {number} {moment:?}");
+        }
+    }
+    assert!(found >= 3, "{found} crashes left a bypass behind");
+}
+
+/// Writes that took effect and whose answer a crashed process never read.
+fn unanswered_puts(world: &World) -> usize {
+    let accepted = world.cloud.cloudfront().versions(&distribution()).len() - 1;
+    accepted - world.cloud.count_answered(PUT)
+}
+
+#[test]
+fn a_crash_at_any_call_of_a_converge_is_mended_by_ticks_and_the_bypass_stays_ours() {
+    let calls = {
+        let world = World::standard();
+        world.flip(converge_now(&world, "bypassed")).expect("bypassed");
+        world.cloud.last_call()
+    };
+    for number in 1..=calls {
+        for moment in [Moment::Before, Moment::After] {
+            let world = World::standard();
+            world.inspection_dies();
+            world.cloud.crash_at(number, moment);
+            assert_eq!(world.try_flip(converge_now(&world, "bypassed")), Run::Crashed, "call {number}");
+            world.live(7);
+            assert!(is_bypassed(&world), "call {number} {moment:?}");
+            world.inspection_recovers();
+            world.live(25);
+            assert!(!is_bypassed(&world), "call {number} {moment:?}: automation undoes its own bypass");
+        }
+    }
+}
+
+#[test]
+fn a_read_back_that_shows_something_else_is_said_and_left_alone() {
+    let world = World::standard();
+    world.cloud.on(PUT).nth(1).after(|cloud| {
+        let now = cloud.clock().aws_now();
+        cloud.cloudfront().edit(&distribution(), now, |text| text.replacen("index.html", "home.html", 1));
+    });
+    let answer = world.flip(bypass()).expect("changed");
+    assert_eq!(answer["outcome"], "changed");
+    assert!(answer["because"].as_str().is_some_and(|because| because.contains("someone else")), "{answer}");
+    assert!(world.configuration().contains("home.html"));
+}
+
+#[test]
+fn header_values_of_the_origins_turn_up_in_no_answer_and_no_log_line() {
+    let world = World::standard();
+    let logs = Logs::default();
+    let mut said = String::new();
+    logs.of(|| {
+        for request in [status(), bypass(), status(), restore(), break_glass(), converge_now(&world, "inspected")] {
+            said.push_str(&format!("{:?}", world.flip(request)));
+        }
+        let truncated = world.configuration().as_bytes()[..3000].to_vec();
+        world.cloud.cloudfront().garble(&distribution(), truncated);
+        said.push_str(&format!("{:?}", world.flip(bypass())));
+        world.cloud.cloudfront().ungarble(&distribution());
+        world.cloud.on(PUT).fail(FaultKind::Refused);
+        said.push_str(&format!("{:?}", world.flip(restore())));
+        said.push_str(&format!("{:?}", world.react(events::tick())));
+    });
+    assert!(logs.text().contains("E2EXAMPLE"), "logs are caught");
+    let said = format!("{said}{}{:?}{:?}", logs.text(), world.cloud.outbox(), world.row());
+    assert!(!said.contains(CANARY));
+    let secrets = secrets(&world.document(&distribution()));
+    assert!(secrets.len() >= 4, "the sample has secrets to lose");
+    for secret in secrets {
+        assert!(!said.contains(secret.expose().as_str()));
+    }
+}
+
+#[test]
+fn a_log_line_of_a_flip_names_both_etags() {
+    let world = World::standard();
+    let before = world.cloud.cloudfront().etag(&distribution()).clone();
+    let logs = Logs::default();
+    logs.of(|| world.flip(bypass())).expect("bypassed");
+    let after = world.cloud.cloudfront().etag(&distribution()).clone();
+    let lines: Vec<Value> = logs.text().lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect();
+    let line = lines.iter().find(|line| line["fields"]["etag_after"] == after.as_str()).expect("a line about the flip");
+    assert_eq!(line["fields"]["etag_before"], before.as_str());
+    assert_eq!(line["fields"]["decision"], "bypass");
+    for field in ["protection", "distribution", "decision", "reason", "because"] {
+        assert!(line["fields"][field].is_string(), "{field} in {line}");
+    }
+}
+
+#[test]
+fn what_react_asks_for_is_what_flip_understands() {
+    let world = World::standard();
+    world.inspection_dies();
+    world.react(events::alarm_metric()).expect("an answer");
+    let request = world.cloud.outbox().converges.first().cloned().expect("react asked");
+    let event = converge(&request);
+    assert_eq!(event["posture"], "bypassed");
+    assert_eq!(event["decidedAt"], START);
+    assert_eq!(outcome(&world.flip(event)), "changed");
+}
+
+#[test]
+fn the_sample_distribution_is_the_world_before_us() {
+    let world = World::standard();
+    let before = Document::parse(RICH_DISTRIBUTION.as_bytes()).expect("well-formed");
+    let after = world.document(&distribution());
+    assert_eq!(after.origins().len(), before.origins().len() + 1);
+    assert!(before.origin(&OriginId::new("failopen-www")).is_none());
+}

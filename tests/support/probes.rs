@@ -1,0 +1,34 @@
+//! The internet as our own probes see it.
+
+use std::collections::BTreeMap;
+
+use failopen::id::Hostname;
+use failopen::port::{Probe, ProbeOutcome};
+
+/// What each host answers, and what was asked.
+#[derive(Debug, Default)]
+pub struct Probes {
+    outcomes: BTreeMap<Hostname, ProbeOutcome>,
+    asked: Vec<Probe>,
+}
+
+impl Probes {
+    /// A host without a script answers 200 over valid TLS.
+    pub(crate) fn ask(&mut self, probe: &Probe) -> ProbeOutcome {
+        self.asked.push(probe.clone());
+        self.outcomes.get(&probe.connect).cloned().unwrap_or(ProbeOutcome::Answered { status: 200 })
+    }
+
+    pub fn script(&mut self, host: &Hostname, outcome: ProbeOutcome) {
+        self.outcomes.insert(host.clone(), outcome);
+    }
+
+    pub fn unscript(&mut self, host: &Hostname) {
+        self.outcomes.remove(host);
+    }
+
+    /// Every probe so far, oldest first.
+    pub fn asked(&self) -> &[Probe] {
+        &self.asked
+    }
+}
