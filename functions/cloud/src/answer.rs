@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use failopen::id::Hostname;
+use failopen::limits::ANSWER;
 use failopen::port::{Fault, FaultKind};
 use failopen::secret::Secret;
 use http_body_util::Full;
@@ -20,7 +21,7 @@ use crate::tls::why;
 const OPERATION: &str = "CustomResourceAnswer";
 
 /// The whole PUT. The caller decides whether there is time for another.
-const WHOLE: Duration = Duration::from_secs(10);
+const WHOLE: Duration = ANSWER.unsigned_abs();
 
 /// Where an answer goes, taken apart. The URL is a bearer credential, so none of this is ever printed but the host.
 struct Destination {

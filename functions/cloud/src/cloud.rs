@@ -2,14 +2,16 @@
 
 use failopen::alarm::{MetricAlarm, ObservedAlarm};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
-use failopen::ledger::{Row, Versioned};
+use failopen::ledger::Row;
 use failopen::port::{
     Apply, Checkers, Converge, DistributionStatus, Fault, HealthCheckConfig, Message, Metric, Observe,
     ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange, RecordSet,
     Respond,
 };
+use failopen::rows::{Rows, UnreadableRow};
 use failopen::secret::Secret;
 use failopen::spec::Zone;
+use failopen::tombstone::{Slot, Tombstone};
 
 use crate::cloudfront::Distributions;
 use crate::cloudwatch::Alarms;
@@ -79,12 +81,12 @@ impl Observe for Cloud {
         self.alarms.owner(arn).await
     }
 
-    async fn rows(&self) -> Result<Vec<Versioned>, Fault> {
+    async fn rows(&self) -> Result<Rows, Fault> {
         self.ledger.rows().await
     }
 
-    async fn row(&self, name: &ProtectionName) -> Result<Option<Versioned>, Fault> {
-        self.ledger.row(name).await
+    async fn slot(&self, name: &ProtectionName) -> Result<Slot, Fault> {
+        self.ledger.slot(name).await
     }
 
     async fn probe(&self, probe: &Probe) -> ProbeOutcome {
@@ -139,8 +141,12 @@ impl Apply for Cloud {
         self.ledger.put(row, expected).await
     }
 
-    async fn delete_row(&self, name: &ProtectionName, expected: u64) -> Result<(), Fault> {
-        self.ledger.delete(name, expected).await
+    async fn bury(&self, name: &ProtectionName, tombstones: &[Tombstone], expected: Option<u64>) -> Result<(), Fault> {
+        self.ledger.bury(name, tombstones, expected).await
+    }
+
+    async fn note_told(&self, row: &UnreadableRow) -> Result<(), Fault> {
+        self.ledger.note_told(row).await
     }
 
     async fn request_converge(&self, request: &Converge) -> Result<(), Fault> {

@@ -13,10 +13,13 @@ use aws_sdk_cloudfront::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_cloudfront::error::BoxError;
 use aws_sdk_cloudfront::types::DistributionConfig;
 use aws_smithy_types::body::SdkBody;
+use failopen::document::Document;
 use failopen::id::{DistributionId, ETag};
 use failopen::port::{DistributionStatus, Fault, FaultKind, PutAccepted, RawDistribution};
+use failopen::secret::Secret;
 
 use crate::fault::{fault, fault_about};
+use crate::model_drift::ModelDrift;
 
 const GET_CONFIG: &str = "GetDistributionConfig";
 const GET: &str = "GetDistribution";
@@ -25,21 +28,25 @@ const UPDATE: &str = "UpdateDistribution";
 /// CloudFront's distributions.
 pub(crate) struct Distributions {
     client: Client,
+    model_drift: ModelDrift,
 }
 
 impl Distributions {
     pub(crate) fn new(client: Client) -> Self {
-        Self { client }
+        Self { model_drift: ModelDrift::new(client.clone()), client }
     }
 
     pub(crate) async fn read(&self, id: &DistributionId) -> Result<RawDistribution, Fault> {
         let capture = Capture::default();
         let sent =
             self.client.get_distribution_config().id(id.as_str()).customize().interceptor(capture.clone()).send().await;
-        // The typed answer is not looked at: the bytes are complete even where the SDK cannot understand them, and the
-        // document's own parser is the strict one.
+        // The typed answer is not what is worked with: the bytes are complete even where the SDK cannot understand them,
+        // and the document's own parser is the strict one.
         match (sent, capture.take()) {
-            (Ok(_), Some(raw)) => Ok(raw),
+            (Ok(typed), Some(raw)) => {
+                self.model_drift.watch(id, &raw.bytes, typed.distribution_config).await;
+                Ok(raw)
+            }
             (Err(error), Some(raw)) if error.raw_response().is_some_and(|answer| answer.status().is_success()) => {
                 Ok(raw)
             }
@@ -66,6 +73,7 @@ impl Distributions {
         document: &[u8],
         if_match: &ETag,
     ) -> Result<PutAccepted, Fault> {
+        let secrets = header_values(document);
         let document = document.to_vec();
         let output = self
             .client
@@ -77,7 +85,7 @@ impl Distributions {
             .mutate_request(move |request| replace_body(request, &document))
             .send()
             .await
-            .map_err(|error| fault_about(UPDATE, "NoSuchDistribution", error))?;
+            .map_err(|error| fault_about(UPDATE, "NoSuchDistribution", error, |message| without(message, &secrets)))?;
         let etag = output.e_tag.filter(|etag| !etag.is_empty()).ok_or_else(|| {
             Fault::new(FaultKind::Unknown, UPDATE, "the write was accepted but its answer carries no ETag")
         })?;
@@ -96,6 +104,26 @@ fn placeholder() -> Result<DistributionConfig, Fault> {
         .enabled(true)
         .build()
         .map_err(|error| Fault::new(FaultKind::Refused, UPDATE, error.to_string()))
+}
+
+/// A header value of fewer bytes keeps nothing secret, and taking it out would tear every message apart.
+const SHORTEST_SECRET: usize = 4;
+
+/// The values of all origin custom headers, longest first, because one may be part of another; `None` where the document
+/// cannot be read, so that nobody knows what it holds.
+fn header_values(document: &[u8]) -> Option<Vec<Secret<String>>> {
+    let document = Document::parse(document).ok()?;
+    let headers = document.origins().iter().flat_map(|origin| document.custom_headers(&origin.id));
+    let mut values: Vec<_> =
+        headers.map(|(_, value)| value).filter(|value| value.expose().len() >= SHORTEST_SECRET).collect();
+    values.sort_by_key(|value| std::cmp::Reverse(value.expose().len()));
+    Some(values)
+}
+
+/// A refusal may quote what was refused. Its message is worth repeating, and the secrets in it are not.
+fn without(message: &str, secrets: &Option<Vec<Secret<String>>>) -> Option<String> {
+    let secrets = secrets.as_ref()?;
+    Some(secrets.iter().fold(message.to_owned(), |message, secret| message.replace(secret.expose(), "[secret]")))
 }
 
 /// Runs before signing, on every attempt, so the signature covers the document's own bytes.
@@ -253,6 +281,28 @@ mod tests {
             let server = serving(move || Reply::xml_error(404, code));
             assert_eq!(write(&server).await.map_err(|fault| fault.kind), Err(kind), "{code}");
         }
+    }
+
+    /// As CloudFront describes what it does not like: by quoting it.
+    fn quoting(words: &str) -> Reply {
+        let message = format!("The header value {words} is not valid.");
+        let error = format!("<Type>Sender</Type><Code>InvalidArgument</Code><Message>{message}</Message>");
+        Reply::new(400, format!("<ErrorResponse><Error>{error}</Error></ErrorResponse>"))
+    }
+
+    #[tokio::test]
+    async fn a_refusal_that_quotes_header_values_is_repeated_without_them() {
+        let rich = include_bytes!("../../../tests/events/distribution-rich.xml");
+        for quoted in ["canary-header-5f2b", "canary-header-5f2b-api", "shop &lt;eu&gt; &amp; &quot;co&quot;"] {
+            let server = serving(move || quoting(quoted));
+            let fault = distributions(&server).await.write(&"E1".into(), rich, &"E3SEEN".into()).await.unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Refused);
+            assert_eq!(fault.detail, "InvalidArgument: The header value [secret] is not valid.");
+        }
+        // What cannot be read may hold anything.
+        let server = serving(|| quoting("canary"));
+        let fault = distributions(&server).await.write(&"E1".into(), b"<canary>", &"E3SEEN".into()).await.unwrap_err();
+        assert_eq!(fault.detail, "InvalidArgument (HTTP 400)");
     }
 
     #[tokio::test]

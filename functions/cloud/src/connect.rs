@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use failopen::limits::{ATTEMPT, CALL, CONNECT};
 
 use crate::cloud::Cloud;
 use crate::cloudfront::Distributions;
@@ -17,12 +18,6 @@ use crate::network::Network;
 use crate::route53::Zones;
 use crate::signals::Signals;
 
-/// One connection attempt. The SDK's own default is longer than a flip can wait.
-const CONNECT: Duration = Duration::from_secs(2);
-/// One attempt, answer included. Without it a hung write would eat the whole function time-out.
-const ATTEMPT: Duration = Duration::from_secs(8);
-/// All attempts and the pauses between them.
-const OPERATION: Duration = Duration::from_secs(20);
 /// Attempts of one call, the first included. The SDK pauses between them, longer after throttling.
 const ATTEMPTS: u32 = 3;
 
@@ -38,13 +33,13 @@ pub async fn connect() -> Result<Cloud, ConfigError> {
     let settings = Settings::read(&Variables::of_the_process())?;
     let sdk = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(timeouts(OPERATION))
+        .timeout_config(timeouts(CALL.unsigned_abs()))
         .load()
         .await;
     Ok(cloud(&sdk, settings))
 }
 
-fn cloud(sdk: &SdkConfig, settings: Settings) -> Cloud {
+pub(crate) fn cloud(sdk: &SdkConfig, settings: Settings) -> Cloud {
     let route53 = aws_sdk_route53::Client::new(sdk);
     let cloudwatch = aws_sdk_cloudwatch::Client::new(sdk);
     Cloud {
@@ -68,20 +63,20 @@ fn cloud(sdk: &SdkConfig, settings: Settings) -> Cloud {
 /// Time-outs of every client; `operation` bounds all attempts of one call together.
 pub(crate) fn timeouts(operation: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .operation_attempt_timeout(ATTEMPT)
+        .connect_timeout(CONNECT.unsigned_abs())
+        .operation_attempt_timeout(ATTEMPT.unsigned_abs())
         .operation_timeout(operation)
         .build()
 }
 
 /// What the clients need of the environment beyond the SDK's own variables.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Settings {
-    ledger_table: Option<String>,
-    notification_topic: Option<String>,
-    flip_function: Option<String>,
-    function_name: Option<String>,
-    resolver: Option<SocketAddr>,
+pub(crate) struct Settings {
+    pub(crate) ledger_table: Option<String>,
+    pub(crate) notification_topic: Option<String>,
+    pub(crate) flip_function: Option<String>,
+    pub(crate) function_name: Option<String>,
+    pub(crate) resolver: Option<SocketAddr>,
 }
 
 impl Settings {

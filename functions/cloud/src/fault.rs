@@ -33,6 +33,9 @@ const ACCESS_DENIED: [&str; 13] = [
     "UnrecognizedClientException",
 ];
 
+/// The service explains what it had expected to be signed, the session token of the credentials included.
+const QUOTES_CREDENTIALS: [&str; 2] = ["InvalidSignatureException", "SignatureDoesNotMatch"];
+
 /// Too many calls. Nothing was done by the attempt that got this answer.
 const THROTTLED: [&str; 12] = [
     "EC2ThrottledException",
@@ -61,12 +64,32 @@ pub(crate) fn fault<E>(operation: &'static str, error: SdkError<E, HttpResponse>
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
+    fault_quoting(operation, error, whole)
+}
+
+/// Of a message that can hold no secret.
+pub(crate) fn whole(message: &str) -> Option<String> {
+    Some(message.to_owned())
+}
+
+/// As [`fault`], for operations whose request holds secrets: a service may quote the request in its message. `quotable` is
+/// given the message and returns what of it may be repeated.
+pub(crate) fn fault_quoting<E>(
+    operation: &'static str,
+    error: SdkError<E, HttpResponse>,
+    quotable: impl Fn(&str) -> Option<String>,
+) -> Fault
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
     match &error {
         SdkError::ServiceError(context) => {
             let status = context.raw().status().as_u16();
             let metadata = context.err().meta();
             let kind = kind_of(metadata.code(), status);
-            let detail = match (metadata.code(), metadata.message()) {
+            let quotes_credentials = metadata.code().is_some_and(|code| QUOTES_CREDENTIALS.contains(&code));
+            let message = metadata.message().filter(|_| !quotes_credentials).and_then(quotable);
+            let detail = match (metadata.code(), message) {
                 (Some(code), Some(message)) => format!("{code}: {message}"),
                 (Some(code), None) => format!("{code} (HTTP {status})"),
                 (None, Some(message)) => format!("HTTP {status}: {message}"),
@@ -76,7 +99,12 @@ where
                 }
                 (None, None) => format!("HTTP {status} without an error code"),
             };
-            Fault::new(kind, operation, one_line(&detail))
+            let fault = Fault::new(kind, operation, one_line(&detail));
+            if kind == FaultKind::AccessDenied {
+                // Some readers do without what they cannot read, and a lost permission must not look like a quiet day.
+                tracing::warn!(error_type = ?kind, %fault, "AWS refused a call; the function's role or its credentials lack it");
+            }
+            fault
         }
         SdkError::ConstructionFailure(_) => unsent(FaultKind::Refused, operation, &error),
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => unsent(FaultKind::Unknown, operation, &error),
@@ -90,14 +118,19 @@ where
     }
 }
 
-/// As [`fault`], for operations whose request names several things: only `subject`'s absence is
+/// As [`fault_quoting`], for operations whose request names several things: only `subject`'s absence is
 /// [`FaultKind::NotFound`]. A missing cache policy must not be mistaken for a missing distribution.
-pub(crate) fn fault_about<E>(operation: &'static str, subject: &str, error: SdkError<E, HttpResponse>) -> Fault
+pub(crate) fn fault_about<E>(
+    operation: &'static str,
+    subject: &str,
+    error: SdkError<E, HttpResponse>,
+    quotable: impl Fn(&str) -> Option<String>,
+) -> Fault
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let is_subject = error.code() == Some(subject);
-    let fault = fault(operation, error);
+    let fault = fault_quoting(operation, error, quotable);
     match fault.kind {
         FaultKind::NotFound if !is_subject => Fault { kind: FaultKind::Refused, ..fault },
         _ => fault,
@@ -138,13 +171,22 @@ fn kind_of(code: Option<&str>, status: u16) -> FaultKind {
     }
 }
 
+/// What an [`SdkError`] says of itself when its source is the service's own error.
+const SERVICE_ERROR: &str = "service error";
+
 /// What each error of a chain says for itself. `DisplayErrorContext` is no substitute: it ends with a debug view of the
-/// whole answer, and the answer may hold origin header values.
+/// whole answer, and the answer may hold origin header values. Of a service's error inside the chain, which is that of a
+/// role that could not be assumed, only the name is told: its message may quote the external id or the session token.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut parts = vec![error.to_string()];
     let mut source = error.source();
     while let Some(error) = source {
         let part = error.to_string();
+        if parts.last().is_some_and(|last| last == SERVICE_ERROR) {
+            let name = part.split(':').next().unwrap_or_default();
+            parts.push(name.to_owned());
+            break;
+        }
         if parts.last() != Some(&part) {
             parts.push(part);
         }
@@ -210,6 +252,16 @@ mod tests {
         ] {
             assert_eq!(kind_of(None, status), kind, "{status}");
         }
+    }
+
+    #[test]
+    fn of_a_services_error_inside_a_chain_only_the_name_is_told() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Said(&'static str, #[source] Option<Box<Said>>);
+        let quoting = Said("ExpiredToken: confidential", Some(Box::new(Said("confidential", None))));
+        let error = Said("dispatch failure", Some(Box::new(Said(SERVICE_ERROR, Some(Box::new(quoting))))));
+        assert_eq!(chain(&error), "dispatch failure: service error: ExpiredToken");
     }
 
     #[test]

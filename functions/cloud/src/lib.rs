@@ -12,11 +12,14 @@ mod fault;
 mod health_check;
 mod ledger;
 pub mod logs;
+mod model_drift;
 mod network;
 mod probe;
 mod route53;
 mod runtime;
 mod signals;
+#[cfg(test)]
+mod time_outs;
 mod tls;
 #[cfg(test)]
 mod wire;

@@ -1,8 +1,11 @@
 //! Logs: one JSON object a line, as Lambda's logging controls ask for it.
 //!
-//! Only our own events follow the configured level. Everybody else is capped at WARN, whatever is asked for, because below
-//! that the Lambda runtime prints events (which hold pre-signed URLs) and the SDK prints requests (which hold origin header
-//! values).
+//! Only our own events follow the configured level. The Lambda runtime is capped at WARN, whatever is asked for, because
+//! below that it prints events, which hold pre-signed URLs. Everybody else is silent: the SDK prints requests, which hold
+//! origin header values, and even its warnings quote what a service said (that of a role which cannot be assumed names its
+//! external id, that of a wrong signature the session token). What matters of it is in the fault that our own code logs.
+
+use std::panic::PanicHookInfo;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -15,12 +18,15 @@ use crate::environment::Variables;
 /// Prefix of the target of every event of ours: the name of each of our crates starts with it.
 const OURS: &str = "failopen";
 
+/// The Lambda runtime.
+const RUNTIME: &str = "lambda_runtime";
+
 /// Where the Lambda runtime prints what a handler failed with, as Rust's debug text. [`crate::run`] has logged it with its
 /// fields by then, and a panic has printed itself.
 const FAILURES_AGAIN: &str = "lambda_runtime::layers::panic";
 
 /// Starts logging to standard output. `AWS_LAMBDA_LOG_FORMAT` (`Text`, otherwise JSON) and `AWS_LAMBDA_LOG_LEVEL`, then
-/// `RUST_LOG`, are honoured. A second start changes nothing.
+/// `RUST_LOG`, are honoured. A second start changes nothing. A panic becomes an event, too.
 pub fn start() {
     let variables = Variables::of_the_process();
     let level = level(&variables);
@@ -30,6 +36,15 @@ pub fn start() {
         true => text(level, std::io::stdout).try_init().is_err(),
         false => json(level, std::io::stdout).try_init().is_err(),
     };
+    std::panic::set_hook(Box::new(panicked));
+}
+
+/// Logs where a panic was, and what it says only where the program's own text says it: a text that was put together when
+/// it happened may quote whatever the function had in its hands.
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let said = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("its text is left out");
+    tracing::error!(error_type = "Panic", place, "the function met a defect of its own: {said}");
 }
 
 /// `timestamp`, `level`, `message` and the fields of the event side by side: what Lambda's log filter looks for.
@@ -60,7 +75,8 @@ fn level(variables: &Variables<'_>) -> LevelFilter {
 
 fn filter(level: LevelFilter) -> Targets {
     Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
+        .with_default(LevelFilter::OFF)
+        .with_target(RUNTIME, level.min(LevelFilter::WARN))
         .with_target(FAILURES_AGAIN, LevelFilter::OFF)
         .with_target(OURS, level)
 }
@@ -110,15 +126,18 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_is_ever_more_verbose_than_warn() {
+    fn the_runtime_is_never_more_verbose_than_warn_and_everybody_else_is_silent() {
         let filter = filter(LevelFilter::TRACE);
-        for target in ["lambda_runtime", "aws_smithy_runtime::client::orchestrator", "hyper", "rustls", "hickory_proto"]
+        for target in ["aws_config::sts::assume_role", "aws_smithy_runtime::client", "hyper", "rustls", "hickory_proto"]
         {
-            for level in [Level::TRACE, Level::DEBUG, Level::INFO] {
+            for level in [Level::TRACE, Level::DEBUG, Level::INFO, Level::WARN, Level::ERROR] {
                 assert!(!filter.would_enable(target, &level), "{target} at {level}");
             }
-            assert!(filter.would_enable(target, &Level::WARN), "{target}");
         }
+        for level in [Level::TRACE, Level::DEBUG, Level::INFO] {
+            assert!(!filter.would_enable(RUNTIME, &level), "{level}");
+        }
+        assert!(filter.would_enable("lambda_runtime::layers::api_response", &Level::WARN));
         assert!(!filter.would_enable(FAILURES_AGAIN, &Level::ERROR));
         for target in ["failopen_cloud::cloudfront", "failopen_react", "failopen_flip::handler"] {
             assert!(filter.would_enable(target, &Level::TRACE), "{target}");
@@ -128,7 +147,7 @@ mod tests {
     #[test]
     fn a_stricter_level_binds_everyone() {
         let filter = filter(LevelFilter::ERROR);
-        assert!(!filter.would_enable("aws_config", &Level::WARN));
+        assert!(!filter.would_enable(RUNTIME, &Level::WARN));
         assert!(!filter.would_enable("failopen_react", &Level::WARN));
         assert!(filter.would_enable("failopen_react", &Level::ERROR));
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use failopen::limits::PROBE;
 use failopen::port::{Probe, ProbeOutcome};
 use http_body_util::Empty;
 use hyper::Request;
@@ -16,7 +17,7 @@ use crate::tls::why;
 /// TLS handshake alone.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// The whole probe, from the name to the last byte read.
-const WHOLE: Duration = Duration::from_secs(10);
+const WHOLE: Duration = PROBE.unsigned_abs();
 
 const USER_AGENT: &str = "failopen-probe";
 

@@ -17,7 +17,7 @@ use failopen::id::{ChangeId, HealthCheckId, Hostname};
 use failopen::port::{ChangeAction, FailoverRole, Fault, FaultKind, ObservedZone, RecordChange, RecordSet};
 use failopen::spec::{Zone, ZoneRole};
 
-use crate::fault::{fault, fault_about, one_line};
+use crate::fault::{fault, fault_about, one_line, whole};
 
 const GET_ZONE: &str = "GetHostedZone";
 const LIST: &str = "ListResourceRecordSets";
@@ -93,7 +93,7 @@ impl Zones {
             .await
             .map_err(|error| {
                 let messages = refusal_messages(&error);
-                let fault = fault_about(CHANGE, "NoSuchHostedZone", error);
+                let fault = fault_about(CHANGE, "NoSuchHostedZone", error, whole);
                 match messages {
                     Some(messages) => Fault { detail: one_line(&format!("InvalidChangeBatch: {messages}")), ..fault },
                     None => fault,

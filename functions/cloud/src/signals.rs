@@ -6,7 +6,7 @@ use aws_sdk_lambda::types::InvocationType;
 use failopen::port::{Converge, Fault, FaultKind, Message, Metric};
 use failopen::secret::Secret;
 
-use crate::fault::{fault, one_line};
+use crate::fault::{fault, fault_quoting, one_line};
 
 const PUBLISH: &str = "Publish";
 const INVOKE: &str = "Invoke";
@@ -64,7 +64,8 @@ impl Signals {
             .payload(Blob::new(payload))
             .send()
             .await
-            .map_err(|error| fault(INVOKE, error))?;
+            // Lambda's message about a payload quotes it, and the payload of a continuation holds the pre-signed URL.
+            .map_err(|error| fault_quoting(INVOKE, error, |_| None))?;
         match output.status_code {
             202 => Ok(()),
             other => {

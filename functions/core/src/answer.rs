@@ -7,6 +7,9 @@ use serde::Serialize;
 /// CloudFormation refuses a longer body (User Guide, "Custom resource response objects").
 pub const LONGEST_BODY: usize = 4096;
 
+/// A value of this many bytes is not cut any further: with the sign of the cut it would only become longer.
+const SHORTEST_CUT: usize = 8;
+
 /// What CloudFormation is told. The body is made once and every attempt to deliver it sends the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -45,7 +48,13 @@ struct Body<'a> {
 }
 
 impl Answer {
-    /// The JSON text to send, at most [`LONGEST_BODY`] bytes: the reason, or else the longest value, loses its end.
+    /// Whether CloudFormation would take the body. It would not where the ids that are echoed fill it alone.
+    pub fn fits(&self) -> bool {
+        self.body().len() <= LONGEST_BODY
+    }
+
+    /// The JSON text to send, at most [`LONGEST_BODY`] bytes where the ids leave any room: the reason, or else the longest
+    /// value, loses its end.
     pub fn body(&self) -> String {
         match &self.outcome {
             Outcome::Success { data } => {
@@ -54,7 +63,7 @@ impl Answer {
                     let body = self.text("SUCCESS", None, Some(&data));
                     let longest = data.iter_mut().max_by_key(|(_, value)| value.len()).map(|(_, value)| value);
                     match longest {
-                        Some(value) if body.len() > LONGEST_BODY && !value.is_empty() => {
+                        Some(value) if body.len() > LONGEST_BODY && value.len() > SHORTEST_CUT => {
                             *value = shortened(value, value.len() / 2);
                         }
                         _ => return body,
@@ -153,6 +162,46 @@ mod tests {
             let body: Value = serde_json::from_str(&body).expect("still JSON");
             assert!(body["Reason"].as_str().expect("a reason").ends_with("… See log group /aws/lambda/x."));
         }
+    }
+
+    #[test]
+    fn what_cannot_be_cut_ends_the_cutting() {
+        let long = Answer {
+            stack_id: "x".repeat(5_000),
+            ..answer(Outcome::Success { data: BTreeMap::from([("PreflightSummary", "no findings".to_owned())]) })
+        };
+        assert!(!long.fits() && long.body().len() > LONGEST_BODY);
+        assert!(!Answer { request_id: "\u{1}".repeat(700), ..failed("why") }.fits(), "escapes count");
+        assert!(failed(&"x".repeat(20_000)).fits());
+    }
+
+    #[test]
+    fn a_hundred_long_values_of_the_longest_characters_fit() {
+        const NAMES: [&str; 6] = ["A", "B", "C", "D", "E", "F"];
+        for text in ["x", "é", "\u{1}", "\"", "日本", "🛡"] {
+            let data: BTreeMap<_, _> = NAMES.iter().map(|name| (*name, text.repeat(20_000))).collect();
+            let body = answer(Outcome::Success { data }).body();
+            assert!(body.len() <= LONGEST_BODY, "{} bytes of {text:?}", body.len());
+            let body: Value = serde_json::from_str(&body).expect("still JSON");
+            assert!(body["Data"].as_object().is_some_and(|data| data.len() == NAMES.len()), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_fits_exactly_is_not_cut() {
+        let with = |length: usize| {
+            let data = BTreeMap::from([("PreflightSummary", "x".repeat(length))]);
+            answer(Outcome::Success { data })
+        };
+        let room = LONGEST_BODY - with(0).body().len();
+        let (fitting, longer) = (with(room), with(room + 1));
+        assert!(fitting.fits() && longer.fits());
+        assert_eq!(fitting.body().len(), LONGEST_BODY);
+        assert!(!fitting.body().contains('…') && longer.body().contains('…'));
+        assert!(longer.body().len() > LONGEST_BODY / 2, "half of the value is kept");
+        let room = LONGEST_BODY - failed("").body().len();
+        assert_eq!(failed(&"x".repeat(room)).body().len(), LONGEST_BODY);
+        assert!(failed(&"x".repeat(room + 1)).body().contains('…'));
     }
 
     #[test]

@@ -57,3 +57,44 @@ impl Commands {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The payload of a command, as the shell would hand it to the CLI.
+    fn payload(command: &str) -> Value {
+        let (before, rest) = command.split_once(" --payload '").expect("a payload in quotes");
+        assert!(before.starts_with("aws lambda invoke --function-name failopen-Flip "), "{command}");
+        let (payload, _) = rest.rsplit_once("' ").expect("an end of the quotes");
+        serde_json::from_str(payload).expect("JSON")
+    }
+
+    #[test]
+    fn every_command_says_its_action_and_what_it_is_about() {
+        let (commands, www) = (Commands::new("failopen-Flip"), ProtectionName::new("www"));
+        for (command, action) in [
+            (commands.status(&www), "status"),
+            (commands.bypass(&www), "bypass"),
+            (commands.restore(&www), "restore"),
+            (commands.unpin(&www), "unpin"),
+            (commands.unlatch(&www), "unlatch"),
+        ] {
+            let payload = payload(&command);
+            assert_eq!((&payload["action"], &payload["protection"]), (&json!(action), &json!("www")), "{command}");
+            let wants_reason = ["bypass", "restore", "unlatch"].contains(&action);
+            assert_eq!(payload.get("reason").is_some(), wants_reason, "{command}");
+        }
+        assert_eq!(payload(&commands.list()), json!({"action": "status"}));
+    }
+
+    #[test]
+    fn break_glass_needs_no_ledger_and_changes_nothing_before_its_ids_are_filled_in() {
+        let payload = payload(&Commands::new("failopen-Flip").break_glass());
+        assert_eq!((&payload["action"], &payload["dryRun"]), (&json!("bypass"), &json!(true)));
+        assert!(payload.get("protection").is_none());
+        for field in ["distribution", "from", "to", "reason"] {
+            assert!(payload[field].is_string(), "{field}");
+        }
+    }
+}

@@ -315,3 +315,39 @@ fn the_sentence_names_what_the_decision_rests_on() {
     assert!(decision.because.contains("failopen-www-inspection"), "{}", decision.because);
     assert!(decision.because.contains("no connection within 3 s"), "{}", decision.because);
 }
+
+#[test]
+fn the_reason_names_the_alarms_that_decided() {
+    let because = |alarms: &[ObservedAlarm]| {
+        let (row, posture) = (row(), Posture::Mixed);
+        let mut row = row;
+        row.spec.automation.edge_fail_open = EdgeFailOpen::Notify;
+        match decide(&Situation { row: &row, posture, alarms, application: None, inspection: None }, noon()) {
+            Next::Settled(decision) => decision.because,
+            other => panic!("layer 2 only notifies, and yet it asks for {other:?}"),
+        }
+    };
+    let (own, theirs) = ("failopen-www-inspection", "theirs");
+    let both = |one, other| [own_alarm(one, 60), alarm(theirs, other, 60)];
+    assert!(because(&both(Alarm, Alarm)).starts_with(&format!("alarm {own}, {theirs} is in ALARM")));
+    assert!(because(&both(AlarmState::Ok, Alarm)).starts_with("alarm theirs is in ALARM"));
+    assert!(because(&both(Missing, InsufficientData)).starts_with(&format!("alarm {own} does not exist")));
+    assert!(because(&both(AlarmState::Ok, InsufficientData)).starts_with("alarm theirs has no data"));
+    assert!(because(&both(AlarmState::Ok, AlarmState::Ok)).starts_with(&format!("alarm {own}, {theirs} is OK")));
+    assert!(because(&[]).starts_with("the alarms could not be read"));
+}
+
+#[test]
+fn the_health_of_inspection_is_what_the_protections_own_alarm_says() {
+    for (state, health) in [
+        (AlarmState::Ok, Health::Healthy),
+        (Alarm, Health::Unhealthy),
+        (InsufficientData, Health::Unknown),
+        (Missing, Health::Unknown),
+    ] {
+        let theirs = if state == Alarm { AlarmState::Ok } else { Alarm };
+        let alarms = [alarm("theirs", theirs, 60), own_alarm(state, 60)];
+        assert_eq!(inspection_health(&row(), &alarms), health);
+    }
+    assert_eq!(inspection_health(&row(), &[alarm("theirs", Alarm, 60)]), Health::Unknown);
+}

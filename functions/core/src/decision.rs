@@ -93,3 +93,30 @@ impl Decision {
         Self { decision: side.into(), reason, because: because.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn logs_and_messages_spell_verdicts_and_reasons_as_answers_do() {
+        for verdict in [Verdict::Bypass, Verdict::Restore, Verdict::Hold] {
+            assert_eq!(json!(verdict), json!(verdict.to_string()));
+        }
+        for reason in [Reason::LedgerUnavailable, Reason::PinnedPosture, Reason::HoldDownElapsed] {
+            assert_eq!(json!(reason), json!(reason.to_string()));
+        }
+        assert_eq!(json!(Reason::AlarmActive), json!("AlarmActive"));
+        assert_eq!(json!(Verdict::Bypass), json!("bypass"));
+    }
+
+    #[test]
+    fn a_verdict_and_the_side_it_leads_to_are_two_names_of_one_thing() {
+        for side in [Side::Bypassed, Side::Inspected] {
+            assert_eq!(Verdict::from(side).side(), Some(side));
+        }
+        assert_eq!(Verdict::Hold.side(), None);
+    }
+}

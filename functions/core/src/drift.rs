@@ -194,3 +194,7 @@ fn own_alarm(row: &Row, alarm: &ObservedAlarm, found: &mut Vec<Drift>) {
         found.push(Drift::new(format!("{what} AlarmActions"), "the react function", "none"));
     }
 }
+
+#[cfg(test)]
+#[path = "drift_tests.rs"]
+mod tests;

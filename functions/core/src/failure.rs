@@ -96,3 +96,40 @@ impl Failure {
         Self::new(error_type, format!("{fault}: {advice}."))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_keeps_its_meaning_and_says_what_to_do_next() {
+        for (kind, error_type, advice) in [
+            (FaultKind::AccessDenied, "AccessDenied", "allow"),
+            (FaultKind::Throttled, "Throttled", "wait"),
+            (FaultKind::Stale, "DistributionChanged", "again"),
+            (FaultKind::Malformed, "MalformedDistribution", "get-distribution-config"),
+            (FaultKind::NotFound, "ForeignTarget", "deploy"),
+            (FaultKind::Refused, "Unavailable", "mend"),
+            (FaultKind::Unknown, "Unavailable", "`status` before anything else"),
+        ] {
+            let failure = Failure::remote(&Fault::new(kind, "UpdateDistribution", "what AWS said"));
+            assert_eq!(failure.error_type.as_str(), error_type);
+            for part in ["UpdateDistribution", "what AWS said", advice] {
+                assert!(failure.to_string().contains(part), "{part} is missing in {failure}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_the_ledger_there_is_still_break_glass() {
+        let failure = Failure::ledger(&Fault::new(FaultKind::Unknown, "GetItem", "no answer"));
+        assert_eq!(failure.error_type.as_str(), "LedgerUnavailable");
+        assert!(failure.message.contains("nothing was changed") && failure.message.contains("\"distribution\""));
+    }
+
+    #[test]
+    fn what_the_caller_got_wrong_is_no_fault_of_aws() {
+        assert_eq!(Failure::invalid("field `x`").error_type.as_str(), "InvalidRequest");
+        assert_eq!(ErrorType::UnknownProtection.as_str(), "UnknownProtection");
+    }
+}

@@ -148,5 +148,8 @@ mod tests {
              ApplicationHostname: differs [origin-host-mismatch]"
         );
         assert_eq!(summary(&[]), "no findings");
+        let two = [findings[1].clone(), findings[1].clone()];
+        assert!(summary(&two).starts_with("2 errors: "), "{}", summary(&two));
+        assert!(summary(&findings[..1]).starts_with("1 warning: "));
     }
 }

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::decide::{budget_spent, dwelling};
+use crate::decision::Reason;
 use crate::document::{Document, Edit};
 use crate::id::{Hostname, OriginId, PathPattern};
 use crate::ledger::{Lifecycle, MadeDistribution, PinPosture, Row};
@@ -209,6 +210,10 @@ pub fn converge_is_stale(row: &Row, request: &Converge, now: Timestamp) -> Optio
         // A pinned posture is the operator's will: neither latch nor budget nor dwell limits it.
         return (!agrees).then(|| format!("an operator has pinned the protection since ({})", pin.reason));
     }
+    // Nobody has asked for the alarm or for a probe: the pin was the only reason.
+    if request.reason == Reason::PinnedPosture.to_string() {
+        return Some("the pin that it was decided for is gone".into());
+    }
     if row.last_pin_end(now).is_some_and(|end| end > request.decided_at) {
         return Some("a pin has ended since it was decided, and hold-down starts anew".into());
     }
@@ -218,6 +223,9 @@ pub fn converge_is_stale(row: &Row, request: &Converge, now: Timestamp) -> Optio
     if let Some(flip) = row.flips.last().filter(|flip| flip.at > request.decided_at) {
         return Some(format!("there was a newer flip at {}", flip.at));
     }
+    if let Some(pending) = row.pending.as_ref().filter(|pending| pending.at > request.decided_at) {
+        return Some(format!("another flip was begun at {}, and it is not known yet what became of it", pending.at));
+    }
     match row.spec.automation.edge_fail_open {
         EdgeFailOpen::Automatic => {}
         EdgeFailOpen::Off | EdgeFailOpen::Notify => {
@@ -226,3 +234,7 @@ pub fn converge_is_stale(row: &Row, request: &Converge, now: Timestamp) -> Optio
     }
     budget_spent(row, now).or_else(|| dwelling(row, now))
 }
+
+#[cfg(test)]
+#[path = "flip_tests.rs"]
+mod tests;

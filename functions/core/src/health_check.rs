@@ -182,6 +182,15 @@ mod tests {
     }
 
     #[test]
+    fn of_two_checks_that_fit_the_one_that_is_as_wanted_is_kept() {
+        let other = present("h-2", &ManagedHealthCheck { failure_threshold: 5, ..managed() });
+        let wanted = present("h-1", &managed());
+        for ours in [[other.clone(), wanted.clone()], [wanted.clone(), other]] {
+            assert_eq!(chosen(managed(), &ours), Choice::Keep(wanted.clone()));
+        }
+    }
+
+    #[test]
     fn no_regions_and_all_regions_are_the_same() {
         let mut check = present("h-1", &managed());
         check.config.regions = (0..8).map(|n| format!("region-{n}")).collect();
@@ -193,6 +202,72 @@ mod tests {
         let mut check = present("h-1", &managed());
         check.config.disabled = true;
         assert!(matches!(chosen(managed(), &[check]), Choice::Update(_)));
+    }
+
+    #[test]
+    fn what_the_checkers_are_sent_follows_the_protocol() {
+        for (protocol, search_string, check_type, has_path, has_sni) in [
+            (CheckType::Https, None, "HTTPS", true, true),
+            (CheckType::Https, Some("ok"), "HTTPS_STR_MATCH", true, true),
+            (CheckType::Http, None, "HTTP", true, false),
+            (CheckType::Http, Some("ok"), "HTTP_STR_MATCH", true, false),
+            (CheckType::Tcp, None, "TCP", false, false),
+        ] {
+            let config = ManagedHealthCheck { protocol, search_string: search_string.map(str::to_owned), ..managed() }
+                .config(&host());
+            assert_eq!(config.check_type, check_type);
+            assert_eq!((config.path.is_some(), config.enable_sni == Some(true)), (has_path, has_sni), "{check_type}");
+            assert!(has_checkers(&config), "{check_type}");
+        }
+        for check_type in ["CALCULATED", "CLOUDWATCH_METRIC", "RECOVERY_CONTROL"] {
+            let config = HealthCheckConfig { check_type: check_type.to_owned(), ..managed().config(&host()) };
+            assert!(!has_checkers(&config), "{check_type}");
+        }
+    }
+
+    #[test]
+    fn server_names_and_regions_in_another_order_are_told_apart_from_other_ones() {
+        let wanted = |regions: &[&str]| ManagedHealthCheck {
+            regions: regions.iter().map(|region| (*region).to_owned()).collect(),
+            ..managed()
+        };
+        let check = present("h-1", &wanted(&["us-east-1", "us-west-2", "eu-west-1"]));
+        let ours = std::slice::from_ref(&check);
+        assert!(matches!(chosen(wanted(&["eu-west-1", "us-east-1", "us-west-2"]), ours), Choice::Keep(_)));
+        assert!(matches!(chosen(wanted(&["eu-west-1", "us-east-1", "sa-east-1"]), ours), Choice::Update(_)));
+        assert!(matches!(chosen(managed(), ours), Choice::Update(_)), "three named ones are not all");
+        let mut unnamed = present("h-1", &managed());
+        unnamed.config.enable_sni = Some(false);
+        assert!(matches!(chosen(managed(), &[unnamed]), Choice::Update(_)));
+        let tcp = ManagedHealthCheck { protocol: CheckType::Tcp, path: String::new(), ..managed() };
+        let mut check = present("h-1", &tcp);
+        (check.config.path, check.config.enable_sni) = (Some(String::new()), Some(false));
+        assert!(matches!(chosen(tcp, &[check]), Choice::Keep(_)), "an empty path and SNI off are as good as none");
+    }
+
+    #[test]
+    fn a_row_claims_its_present_check_and_those_it_replaced() {
+        let mut row = crate::sample::row();
+        let old = MadeHealthCheck { caller_reference: Some("old".to_owned()), id: None };
+        row.made.replaced.push(Replaced::HealthCheck(old.clone()));
+        let present = row.made.health_check.clone().expect("a check");
+        assert_eq!(claimed(&row).cloned().collect::<Vec<_>>(), [present, old]);
+    }
+
+    #[test]
+    fn a_line_about_a_check_says_what_it_does() {
+        let line = describe(&managed().config(&host()));
+        assert_eq!(line, "HTTPS www.inspection.example.net:443/healthz every 10 s, unhealthy after 2 failures");
+        let calculated = HealthCheckConfig {
+            check_type: "CALCULATED".to_owned(),
+            host: None,
+            port: None,
+            path: None,
+            interval_seconds: None,
+            failure_threshold: None,
+            ..managed().config(&host())
+        };
+        assert_eq!(describe(&calculated).trim_end(), "CALCULATED");
     }
 
     #[test]

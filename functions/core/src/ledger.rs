@@ -12,6 +12,7 @@ use crate::id::{
 };
 use crate::posture::{Posture, Side, Traffic};
 use crate::spec::{Spec, ZoneRole};
+use crate::tombstone::Tombstone;
 
 /// One protection as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +50,9 @@ pub struct Row {
     /// RequestId of the Create that made this row: another Create comes only after every Delete has ended.
     #[serde(default)]
     pub created_by: Option<String>,
+    /// What was under this name before: requests of that time are over.
+    #[serde(default)]
+    pub tombstones: Vec<Tombstone>,
 }
 
 /// A custom-resource answer that was decided.
@@ -56,6 +60,9 @@ pub struct Row {
 pub struct Answered {
     pub request_id: String,
     pub body: String,
+    /// When CloudFormation sent it, as far as that is known: what it sent before is over.
+    #[serde(default)]
+    pub sent_at: Option<Timestamp>,
 }
 
 /// A row with the version that a write must be conditional on.
@@ -121,8 +128,8 @@ pub struct MadeRecords {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MadeDistribution {
     pub id: DistributionId,
-    /// The distribution's own CallerReference and aliases, pinned at provisioning: an answer that says otherwise is not
-    /// this distribution's.
+    /// The distribution's own CallerReference, which CloudFront never changes, pinned at provisioning: an answer that says
+    /// otherwise is not this distribution's. Aliases are the owner's to change and prove nothing.
     pub caller_reference: String,
     /// `failopen-<Name>`.
     pub inspection_origin: OriginId,
@@ -227,6 +234,9 @@ pub struct Watch {
     /// Last time the posture was seen `inspected` after the last flip to `bypassed`: a bypass found later is not ours.
     #[serde(default)]
     pub inspected_seen_at: Option<Timestamp>,
+    /// The bypass of automation that somebody else has undone and that people were told of, by its time.
+    #[serde(default)]
+    pub reverted_flip_at: Option<Timestamp>,
     /// Last message about not being inspected, for the hourly repetition.
     #[serde(default)]
     pub reminded_at: Option<Timestamp>,
@@ -296,6 +306,7 @@ impl Row {
             watch: Watch::default(),
             answered: None,
             created_by: None,
+            tombstones: Vec::new(),
         }
     }
 
@@ -361,3 +372,7 @@ impl Row {
         recorded.is_some_and(|at| self.watch.inspected_seen_at.is_none_or(|seen| seen < at))
     }
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

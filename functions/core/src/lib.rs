@@ -18,6 +18,8 @@ pub mod flip;
 pub mod health_check;
 pub mod id;
 pub mod ledger;
+mod letters;
+pub mod limits;
 pub mod mark;
 pub mod notice;
 pub mod observe;
@@ -29,8 +31,12 @@ pub mod probe;
 pub mod properties;
 pub mod records;
 pub mod response_url;
+pub mod rows;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod sample_cloud;
 pub mod secret;
 pub mod spec;
+pub mod tombstone;
 pub mod wiring;

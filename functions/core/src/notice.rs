@@ -10,7 +10,10 @@ use crate::commands::Commands;
 use crate::decision::{Decision, Reason};
 use crate::drift::Drift;
 use crate::ledger::{FlippedBy, Lifecycle, Queued, Row, SeenDrift, Watch};
+use crate::letters::{Letters, subject_line};
+use crate::port::Message;
 use crate::posture::{Health, Posture, Side, Traffic};
+use crate::rows::UnreadableRow;
 
 /// What react saw of one protection.
 #[derive(Clone, Debug)]
@@ -45,9 +48,6 @@ const WARM_UP: SignedDuration = SignedDuration::from_mins(10);
 /// A distribution read this soon after a flip may still show the configuration before it (read-after-write consistency of
 /// GetDistributionConfig is not documented), and clocks differ: such a reading proves nothing about who made a bypass.
 const SETTLING: SignedDuration = SignedDuration::from_secs(60);
-/// SNS accepts subjects of up to 100 characters.
-const SUBJECT_LENGTH: usize = 100;
-
 /// The watch after this observation, with every message that is due in its outbox.
 pub fn watch(row: &Row, seen: &Seen<'_>, commands: &Commands, now: Timestamp) -> Watch {
     let mut next = row.watch.clone();
@@ -56,7 +56,8 @@ pub fn watch(row: &Row, seen: &Seen<'_>, commands: &Commands, now: Timestamp) ->
     next.unreadable_since = None;
     next.unreadable_told_at = None;
     note_ownership(row, seen, &mut next);
-    note_change(&mut letters, &mut next);
+    let reverted = note_revert(&mut letters, &mut next);
+    note_change(&mut letters, &mut next, reverted);
     note_missing_data(&mut letters, &mut next);
     note_additional_alarm(&mut letters, &mut next);
     note_foreign_target(&mut letters, &mut next);
@@ -94,6 +95,21 @@ pub fn watch_unreadable(row: &Row, why: &str, permanent: bool, commands: &Comman
     next
 }
 
+/// The message about a protection whose row in the ledger cannot be read.
+pub fn unreadable_row(row: &UnreadableRow, commands: &Commands) -> Message {
+    let UnreadableRow { name, fault, .. } = row;
+    Message {
+        subject: subject_line(name.as_str(), "its ledger row cannot be read: automation holds"),
+        body: format!(
+            "Protection: {name}\n\nIts row in the ledger cannot be read ({fault}). Layer 2 does nothing for it while that lasts, and \
+             nobody is told of changes of its traffic; DNS failover (layer 1) goes on by itself, and so do all other protections.\n\n\
+             Next: restore the row from the point-in-time recovery of the ledger's table. Where traffic has to move meanwhile, \
+             break-glass, which needs no ledger (RUNBOOK.md says how to find the ids; leave `dryRun` out to make the change):\n{}\n",
+            commands.break_glass()
+        ),
+    }
+}
+
 /// A bypass found after this moment is somebody else's, because the protection was seen inspected after our own.
 fn note_ownership(row: &Row, seen: &Seen<'_>, next: &mut Watch) {
     if seen.posture != Posture::Inspected || !row.bypass_is_ours() {
@@ -109,7 +125,46 @@ fn note_ownership(row: &Row, seen: &Seen<'_>, next: &mut Watch) {
     }
 }
 
-fn note_change(letters: &mut Letters<'_>, next: &mut Watch) {
+/// Somebody else has undone a bypass of automation while what made it necessary goes on. Told once for each such bypass:
+/// between two ticks it may have come and gone unseen. Returns whether it is told now.
+fn note_revert(letters: &mut Letters<'_>, next: &mut Watch) -> bool {
+    let Letters { row, seen, .. } = *letters;
+    let is_undone = matches!(seen.posture, Posture::Inspected | Posture::Mixed);
+    let undone = row.flips.last().filter(|flip| {
+        let is_settled = seen.observed_at.duration_since(flip.at) > SETTLING;
+        is_undone && is_settled && flip.to == Side::Bypassed && flip.by == FlippedBy::Automation
+    });
+    let Some(flip) = undone.filter(|_| wants_bypass(seen)) else { return false };
+    if next.reverted_flip_at == Some(flip.at) {
+        return false;
+    }
+    next.reverted_flip_at = Some(flip.at);
+    letters.reverted(flip);
+    true
+}
+
+/// Whether automation bypasses what it finds inspected, or would if it were free to: with the alarms OK nobody fights.
+fn wants_bypass(seen: &Seen<'_>) -> bool {
+    match seen.decision.reason {
+        Reason::AlarmActive | Reason::ApplicationUnhealthy | Reason::Dwell | Reason::FlipBudgetSpent => true,
+        // The latch is asked about before missing data.
+        Reason::Latched => seen.inspection == Health::Unhealthy,
+        Reason::LedgerUnavailable
+        | Reason::ForeignTarget
+        | Reason::Pinned
+        | Reason::PinnedPosture
+        | Reason::AlreadyThere
+        | Reason::EdgeOff
+        | Reason::NotifyOnly
+        | Reason::NoHealthData
+        | Reason::AwaitingOperator
+        | Reason::HoldDown
+        | Reason::InspectionUnhealthy
+        | Reason::HoldDownElapsed => false,
+    }
+}
+
+fn note_change(letters: &mut Letters<'_>, next: &mut Watch, reverted: bool) {
     let seen = letters.seen;
     let is_same_traffic = next.traffic == Some(seen.traffic) || (next.traffic.is_some() && !seen.alarms_are_known);
     if is_same_traffic && next.posture == Some(seen.posture) {
@@ -122,7 +177,8 @@ fn note_change(letters: &mut Letters<'_>, next: &mut Watch) {
     // data has a message of its own.
     let untold = (first_sight && seen.posture == Posture::Inspected && seen.traffic != Traffic::BypassedDns)
         || (silence_begins && !posture_changed)
-        || (seen.posture == Posture::Foreign);
+        || (seen.posture == Posture::Foreign)
+        || reverted;
     if !untold {
         letters.change(next.traffic);
     }
@@ -230,150 +286,6 @@ fn remind(letters: &mut Letters<'_>, next: &mut Watch) {
         letters.reminder(next.since.unwrap_or(letters.now));
         next.reminded_at = Some(letters.now);
     }
-}
-
-/// Writes the messages of one observation.
-struct Letters<'a> {
-    row: &'a Row,
-    seen: &'a Seen<'a>,
-    commands: &'a Commands,
-    now: Timestamp,
-    written: Vec<Queued>,
-}
-
-impl Letters<'_> {
-    fn change(&mut self, before: Option<Traffic>) {
-        let name = &self.row.name;
-        let was = before.map_or(String::new(), |traffic| format!(" (was {traffic})"));
-        let (headline, next_step) = match self.seen.traffic {
-            Traffic::Inspected => ("traffic is inspected again".to_owned(), self.commands.status(name)),
-            Traffic::BypassedDns => {
-                ("inspection is down, DNS sends traffic to the application".to_owned(), self.look_or_bypass())
-            }
-            Traffic::BypassedEdge => {
-                ("CloudFront sends traffic to the application, uninspected".to_owned(), self.commands.restore(name))
-            }
-            Traffic::Unknown => {
-                (format!("posture is {}, traffic is not known", self.seen.posture), self.look_or_bypass())
-            }
-        };
-        let subject = format!("{}{was}", headline);
-        self.send(&subject, self.cause(), &next_step);
-    }
-
-    fn reminder(&mut self, since: Timestamp) {
-        let subject = format!("still not inspected: {} since {since}", self.seen.traffic);
-        let next_step = match self.seen.posture {
-            Posture::Bypassed | Posture::Mixed => self.commands.restore(&self.row.name),
-            Posture::Inspected | Posture::Foreign => self.look_or_bypass(),
-        };
-        self.send(&subject, self.cause(), &next_step);
-    }
-
-    /// Where layer 2 only notifies, inspection is dead and CloudFront still points at it, the flip is up to whoever reads
-    /// this; everywhere else the first thing to do is to look.
-    fn look_or_bypass(&self) -> String {
-        let name = &self.row.name;
-        let is_theirs = self.seen.decision.reason == Reason::NotifyOnly && self.seen.inspection == Health::Unhealthy;
-        match self.seen.posture {
-            Posture::Inspected | Posture::Mixed if is_theirs => self.commands.bypass(name),
-            Posture::Inspected | Posture::Mixed | Posture::Bypassed | Posture::Foreign => self.commands.status(name),
-        }
-    }
-
-    fn no_health_data(&mut self, since: Timestamp) {
-        let what = format!(
-            "Nobody knows whether inspection is healthy since {since}: {}. Automation holds and does not bypass on missing \
-             data. Look for a deleted or disabled health check or alarm.",
-            self.seen.decision.because
-        );
-        self.send("no health data: automation holds", what, &self.commands.status(&self.row.name));
-    }
-
-    fn additional_alarm(&mut self) {
-        self.send(
-            "one of your own alarms is not OK, and layer 2 only notifies",
-            self.cause(),
-            &self.commands.status(&self.row.name),
-        );
-    }
-
-    fn foreign_target(&mut self) {
-        let what = format!(
-            "Someone pointed a protected behaviour of distribution {} at another origin, or removed it. Automation keeps its \
-             hands off until that is undone or the protection is deployed again.",
-            self.row.spec.distribution
-        );
-        self.send(
-            "a protected behaviour targets a foreign origin: hands off",
-            what,
-            &self.commands.status(&self.row.name),
-        );
-    }
-
-    fn deletion_unfinished(&mut self, since: Timestamp) {
-        let what = format!(
-            "CloudFormation began to delete the protection at {since} and has not finished, so automation has been stopped since \
-             then. Delete the resource again, or declare it again in the same stack under the same logical id."
-        );
-        self.send("deletion not finished: automation is stopped", what, &self.commands.status(&self.row.name));
-    }
-
-    fn latched(&mut self, because: &str) {
-        let what = format!(
-            "Automation has stopped flipping: {because}. The posture stays as it is; operators are not limited."
-        );
-        self.send("automation is latched: too many flips in 24 hours", what, &self.commands.unlatch(&self.row.name));
-    }
-
-    fn drifted(&mut self, drift: &[&Drift]) {
-        let lines: Vec<String> = drift
-            .iter()
-            .map(|drift| format!("- {}: expected {}, found {}", drift.what, drift.expected, drift.found))
-            .collect();
-        let what = format!("What was provisioned is no longer as it should be:\n{}", lines.join("\n"));
-        let subject = match drift {
-            [only] => format!("drift: {}", only.what),
-            _ => format!("drift: {} settings changed", drift.len()),
-        };
-        self.send(&subject, what, &self.commands.status(&self.row.name));
-    }
-
-    /// Why things are as they are: the flip that made them so, if we made one, and the decision now.
-    fn cause(&self) -> String {
-        let flip = self.row.flips.last().filter(|flip| flip.to.posture() == self.seen.posture).map(|flip| {
-            let by = match flip.by {
-                FlippedBy::Automation => "automation",
-                FlippedBy::Operator => "an operator",
-            };
-            let verb = match flip.to {
-                Side::Bypassed => "bypassed",
-                Side::Inspected => "restored",
-            };
-            format!("At {} {by} {verb} it: {}. ", flip.at, flip.reason)
-        });
-        let decision = self.seen.decision;
-        format!("{}Automation now: {} ({}).", flip.unwrap_or_default(), decision.because, decision.reason)
-    }
-
-    fn send(&mut self, subject: &str, what: String, next_step: &str) {
-        let since =
-            self.row.watch.since.filter(|_| self.row.watch.traffic == Some(self.seen.traffic)).unwrap_or(self.now);
-        let body = format!(
-            "Protection: {}\nDistribution: {}\n\n{what}\n\nTraffic now: {} (posture {}) since {since}.\n\nNext:\n{next_step}\n",
-            self.row.name, self.row.spec.distribution, self.seen.traffic, self.seen.posture
-        );
-        self.written.push(Queued { at: self.now, subject: subject_line(&self.row.name.to_string(), subject), body });
-    }
-}
-
-/// A subject that reads alone: SNS wants printable ASCII, no line break, at most 100 characters.
-fn subject_line(name: &str, text: &str) -> String {
-    format!("[failopen] {name}: {text}")
-        .chars()
-        .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { ' ' })
-        .take(SUBJECT_LENGTH)
-        .collect()
 }
 
 #[cfg(test)]

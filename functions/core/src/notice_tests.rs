@@ -229,3 +229,121 @@ fn a_bypass_is_disowned_only_when_inspected_was_seen_well_after_it() {
     row.record_flip(flip(Side::Bypassed, FlippedBy::Automation, -120));
     assert!(row.bypass_is_ours());
 }
+
+#[test]
+fn a_deletion_that_does_not_end_is_told_once_after_an_hour_and_a_quarter() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    row.lifecycle = Lifecycle::Deleting;
+    for minute in [1, 30, 75] {
+        assert!(look(&mut row, &FINE, after(minute * 60), None).is_empty(), "minute {minute}");
+    }
+    let told = look(&mut row, &FINE, after(76 * 60), None);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].body.contains(&after(60).to_string()), "{}", told[0].body);
+    assert!(look(&mut row, &FINE, after(200 * 60), None).is_empty());
+    row.lifecycle = Lifecycle::Active;
+    look(&mut row, &FINE, after(201 * 60), None);
+    assert_eq!((row.watch.deleting_since, row.watch.deleting_told_at), (None, None));
+}
+
+#[test]
+fn behaviours_that_go_with_a_deletion_are_no_foreign_target() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    row.lifecycle = Lifecycle::Deleting;
+    assert!(look(&mut row, &FOREIGN, after(60), None).is_empty());
+    assert_eq!(row.watch.foreign_since, None);
+}
+
+#[test]
+fn one_of_the_users_own_alarms_is_told_once_an_episode_where_layer_two_only_notifies() {
+    let theirs = Sight { reason: Reason::NotifyOnly, ..FINE };
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    let told = look(&mut row, &theirs, after(60), None);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].subject.contains("your own alarms"), "{}", told[0].subject);
+    assert!(look(&mut row, &theirs, after(120), None).is_empty());
+    look(&mut row, &FINE, after(180), None);
+    assert_eq!(look(&mut row, &theirs, after(240), None).len(), 1);
+    for other in [
+        Sight { reason: Reason::Latched, ..FINE },
+        Sight { inspection: Health::Unhealthy, ..theirs },
+        Sight { posture: Posture::Mixed, ..theirs },
+    ] {
+        look(&mut row, &other, after(300), None);
+        assert_eq!(row.watch.additional_alarm_since, None, "{:?}", other.reason);
+    }
+}
+
+#[test]
+fn control_planes_that_do_not_answer_are_no_news_for_ten_minutes() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    let decision = holding(Reason::NoHealthData);
+    let mut look_without_alarms = |minute: i64| {
+        let seen = Seen {
+            posture: Posture::Inspected,
+            traffic: Traffic::Unknown,
+            inspection: Health::Unknown,
+            decision: &decision,
+            alarms_are_known: false,
+            drift: None,
+            observed_at: after(minute * 60),
+        };
+        row.watch = watch(&row, &seen, &commands(), after(minute * 60));
+        assert_eq!(row.watch.traffic, Some(Traffic::Inspected), "what is not known has not changed");
+        std::mem::take(&mut row.watch.outbox).len()
+    };
+    let told: Vec<usize> = [1, 5, 10, 11, 12].map(&mut look_without_alarms).to_vec();
+    assert_eq!(told, [0, 0, 0, 1, 0]);
+}
+
+#[test]
+fn several_drifts_are_counted_in_the_subject_and_listed_in_the_body() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    let one = Drift { what: "record TTL".into(), expected: "30".into(), found: "300".into() };
+    let two = Drift { what: "alarm ActionsEnabled".into(), expected: "true".into(), found: "false".into() };
+    let single = look(&mut row.clone(), &FINE, after(60), Some(std::slice::from_ref(&one)));
+    assert!(single[0].subject.contains("record TTL"), "{}", single[0].subject);
+    let told = look(&mut row, &FINE, after(60), Some(&[one, two]));
+    assert!(told[0].subject.contains("2 settings"), "{}", told[0].subject);
+    assert!(told[0].body.contains("record TTL") && told[0].body.contains("alarm ActionsEnabled"), "{}", told[0].body);
+    assert_eq!(row.watch.drift_read_at, Some(after(60)));
+}
+
+#[test]
+fn a_first_look_tells_of_what_is_not_as_it_was_set_up() {
+    for (sight, messages) in [(&FINE, 0), (&BY_DNS, 1), (&BY_EDGE, 1), (&FOREIGN, 1)] {
+        assert_eq!(look(&mut row(), sight, noon(), None).len(), messages, "{:?}", sight.traffic);
+    }
+}
+
+#[test]
+fn a_reminder_offers_the_way_back_only_where_there_is_one() {
+    let reminded = |sight: &Sight| {
+        let mut row = bypassed_row(30);
+        look(&mut row, sight, noon(), None);
+        look(&mut row, sight, after(3_600), None).pop().expect("a reminder").body
+    };
+    assert!(reminded(&BY_EDGE).contains("\"action\":\"restore\""));
+    assert!(reminded(&BY_DNS).contains("\"action\":\"status\""));
+}
+
+#[test]
+fn a_message_says_who_flipped_and_since_when_things_are_so() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    row.record_flip(flip(Side::Bypassed, FlippedBy::Operator, -30));
+    let told = look(&mut row, &BY_EDGE, after(60), None);
+    assert!(told[0].body.contains("an operator bypassed it"), "{}", told[0].body);
+    assert!(told[0].subject.contains("(was inspected)"), "{}", told[0].subject);
+    row.record_flip(flip(Side::Inspected, FlippedBy::Automation, -90));
+    let told = look(&mut row, &FINE, after(120), None);
+    assert!(told[0].body.contains("automation restored it"), "{}", told[0].body);
+    row.latch = Some(Latch { since: after(180), because: "6 flips".into() });
+    let told = look(&mut row, &FINE, after(180), None);
+    assert!(told[0].body.contains(&format!("since {}", after(120))), "{}", told[0].body);
+}

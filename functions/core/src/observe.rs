@@ -61,3 +61,84 @@ pub async fn read_drift<C: Observe>(
         Facts { document, records: records.as_deref(), health_check: check.as_ref().map(Option::as_ref), alarm };
     drift(row, &facts)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::port::RecordSet;
+    use crate::sample;
+    use crate::sample_cloud::SampleCloud;
+
+    const RECORD: &str = "cq-origin-www.cq-route.com";
+
+    fn answering(hosts: &[(&'static str, u16)]) -> SampleCloud {
+        SampleCloud { hosts: BTreeMap::from_iter(hosts.iter().copied()), ..SampleCloud::default() }
+    }
+
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        future.now_or_never().expect("nothing waits here")
+    }
+
+    /// Both failover records of the sample, as provisioned.
+    fn pair() -> [RecordSet; 2] {
+        let row = sample::row();
+        row.made.records.as_ref().expect("records").pair(&row.owner, &row.name)
+    }
+
+    fn failed(outcome: ProbeOutcome) -> String {
+        match outcome {
+            ProbeOutcome::Failed { why } => why,
+            ProbeOutcome::Answered { status } => panic!("it answers {status}"),
+        }
+    }
+
+    #[test]
+    fn one_live_host_is_enough_and_otherwise_its_own_name_says_why_not() {
+        let (document, row) = sample::provisioned();
+        let probes = probe::inspection(&row, &document);
+        assert_eq!(probes.len(), 3, "its own name and two aliases");
+        let alive = answering(&[("cq-route.com", 403)]);
+        assert_eq!(now(first_alive(&alive, &probes)), ProbeOutcome::Answered { status: 403 });
+        let sick = answering(&[(RECORD, 503), ("www.cq-route.com", 502)]);
+        assert_eq!(now(first_alive(&sick, &probes)), ProbeOutcome::Answered { status: 503 });
+        assert!(failed(now(first_alive(&answering(&[]), &probes))).contains(RECORD));
+        assert!(failed(now(first_alive(&alive, &[]))).contains("nothing to probe"));
+    }
+
+    #[test]
+    fn inspection_that_its_record_no_longer_leads_to_is_no_origin() {
+        let (document, row) = sample::provisioned();
+        let [primary, secondary] = pair();
+        let with = |records| SampleCloud { records, ..answering(&[(RECORD, 200)]) };
+        let alive = ProbeOutcome::Answered { status: 200 };
+        let ask = |cloud: &SampleCloud| now(inspection_as_origin(cloud, &row, &document));
+        assert_eq!(ask(&with(Some(vec![primary.clone(), secondary.clone()]))), alive);
+        let simple = RecordSet { failover: None, ..primary };
+        assert_eq!(ask(&with(Some(vec![simple]))), alive, "whoever made it, CloudFront finds something there");
+        for records in [vec![secondary], vec![]] {
+            assert!(failed(ask(&with(Some(records)))).contains("is gone"));
+        }
+        assert!(failed(ask(&with(None))).contains("could not be read"));
+        let dead = SampleCloud { records: Some(pair().to_vec()), ..answering(&[(RECORD, 500)]) };
+        assert_eq!(ask(&dead), ProbeOutcome::Answered { status: 500 });
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_drift_and_what_is_gone_is() {
+        let (document, row) = sample::provisioned();
+        let whats = |cloud: &SampleCloud| -> Vec<String> {
+            now(read_drift(cloud, &row, Some(&document), None)).into_iter().map(|drift| drift.what).collect()
+        };
+        assert_eq!(whats(&SampleCloud::default()), Vec::<String>::new());
+        let gone = SampleCloud { records: Some(vec![]), health_check: Some(None), ..SampleCloud::default() };
+        let check = &row.made.health_check.as_ref().and_then(|made| made.id.as_ref()).expect("a check");
+        assert_eq!(
+            whats(&gone),
+            [format!("record {RECORD} PRIMARY"), format!("record {RECORD} SECONDARY"), format!("health check {check}")]
+        );
+    }
+}

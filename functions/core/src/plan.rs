@@ -289,3 +289,7 @@ fn text(spec: &Spec, steps: &[Step], findings: &[Finding]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -13,8 +13,10 @@ use crate::alarm::{MetricAlarm, ObservedAlarm};
 use crate::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
 use crate::ledger::{Row, Versioned};
 use crate::posture::Side;
+use crate::rows::{Rows, UnreadableRow};
 use crate::secret::Secret;
 use crate::spec::Zone;
+use crate::tombstone::{Slot, Tombstone};
 
 /// Everything that can be read. Each method is one remote call (or one page loop) with its own time-outs and retries.
 pub trait Observe {
@@ -43,10 +45,17 @@ pub trait Observe {
     /// The owner mark in an alarm's tags (ListTagsForResource); `None` where it carries none.
     async fn alarm_owner(&self, arn: &str) -> Result<Option<OwnerMark>, Fault>;
 
-    /// All rows of the ledger, strongly consistent.
-    async fn rows(&self) -> Result<Vec<Versioned>, Fault>;
+    /// All rows of the ledger, strongly consistent, and the names of those that cannot be understood.
+    async fn rows(&self) -> Result<Rows, Fault>;
+    /// What is under one name, strongly consistent.
+    async fn slot(&self, name: &ProtectionName) -> Result<Slot, Fault>;
     /// One row, strongly consistent.
-    async fn row(&self, name: &ProtectionName) -> Result<Option<Versioned>, Fault>;
+    async fn row(&self, name: &ProtectionName) -> Result<Option<Versioned>, Fault> {
+        match self.slot(name).await? {
+            Slot::Taken(found) => Ok(Some(found)),
+            Slot::Free | Slot::Buried(_) => Ok(None),
+        }
+    }
 
     /// One TLS-verified HTTPS request, not redirected.
     async fn probe(&self, probe: &Probe) -> ProbeOutcome;
@@ -89,8 +98,12 @@ pub trait Apply {
 
     /// Conditional put: on absence (`None`) or on the version that was read. Returns the new version.
     async fn put_row(&self, row: &Row, expected: Option<u64>) -> Result<u64, Fault>;
-    /// Conditional delete.
-    async fn delete_row(&self, name: &ProtectionName, expected: u64) -> Result<(), Fault>;
+    /// Conditional put, as [`Apply::put_row`], of tombstones in the place of a row. DynamoDB removes them when all have
+    /// expired.
+    async fn bury(&self, name: &ProtectionName, tombstones: &[Tombstone], expected: Option<u64>) -> Result<(), Fault>;
+
+    /// Remembers, beside a row that cannot be understood, that people were told of it as it is now. The row is not touched.
+    async fn note_told(&self, row: &UnreadableRow) -> Result<(), Fault>;
 
     /// Asks flip, asynchronously, to bring one protection to a posture.
     async fn request_converge(&self, request: &Converge) -> Result<(), Fault>;
@@ -270,7 +283,7 @@ impl Checkers {
 }
 
 /// One HTTPS request as CloudFront would send it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Probe {
     /// Whose addresses to connect to.
     pub connect: Hostname,
@@ -283,6 +296,22 @@ pub struct Probe {
     pub path: String,
     /// The origin's custom headers; an application may refuse requests without them.
     pub headers: Vec<(String, Secret<String>)>,
+}
+
+/// Without the values of the headers.
+impl fmt::Debug for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { connect, port, server_name, host, path, headers } = self;
+        let headers: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Probe")
+            .field("connect", connect)
+            .field("port", port)
+            .field("server_name", server_name)
+            .field("host", host)
+            .field("path", path)
+            .field("headers", &headers)
+            .finish()
+    }
 }
 
 /// What came of a probe.
@@ -338,4 +367,47 @@ pub trait Respond {
     async fn answer(&self, url: &Secret<String>, body: &str) -> Result<(), Fault>;
     /// Invokes this very function again, asynchronously, with an event that continues the work.
     async fn invoke_again(&self, event: &Secret<String>) -> Result<(), Fault>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_healthy_when_more_than_eighteen_percent_of_its_checkers_say_so() {
+        let checkers = |reporting, healthy| Checkers { reporting, healthy };
+        assert_eq!((checkers(0, 0).healthy_percent(), checkers(0, 0).verdict()), (None, None));
+        for (reporting, healthy, percent, verdict) in
+            [(16, 16, 100, true), (16, 4, 25, true), (100, 19, 19, true), (100, 18, 18, false), (16, 0, 0, false)]
+        {
+            let seen = checkers(reporting, healthy);
+            assert_eq!((seen.healthy_percent(), seen.verdict()), (Some(percent), Some(verdict)), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_answer_below_500_is_a_sign_of_life() {
+        assert!(ProbeOutcome::Answered { status: 499 }.is_alive());
+        assert!(!ProbeOutcome::Answered { status: 500 }.is_alive());
+        assert!(!ProbeOutcome::Failed { why: "certificate expired".to_owned() }.is_alive());
+    }
+
+    #[test]
+    fn what_holds_secrets_prints_without_them() {
+        let raw = RawDistribution { bytes: b"canary".to_vec(), etag: ETag::new("E3") };
+        assert_eq!(format!("{raw:?}"), "RawDistribution(6 bytes, etag E3)");
+        let probe = Probe {
+            connect: "app.example.com".into(),
+            port: 8443,
+            server_name: "www.example.com".into(),
+            host: "www.example.com".into(),
+            path: "/healthz".to_owned(),
+            headers: vec![("X-Origin-Verify".to_owned(), Secret::new("canary".to_owned()))],
+        };
+        let printed = format!("{probe:?}");
+        for part in ["app.example.com", "8443", "/healthz", "X-Origin-Verify"] {
+            assert!(printed.contains(part), "{part} is missing in {printed}");
+        }
+        assert!(!printed.contains("canary"));
+    }
 }

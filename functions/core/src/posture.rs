@@ -99,3 +99,44 @@ pub fn traffic(posture: Posture, dns_fails_over: bool, inspection: Health) -> Tr
         (Posture::Inspected | Posture::Mixed, _) => Traffic::Unknown,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn people_and_programs_read_the_same_words() {
+        for posture in [Posture::Inspected, Posture::Bypassed, Posture::Mixed, Posture::Foreign] {
+            assert_eq!(json!(posture), json!(posture.to_string()));
+        }
+        for traffic in [Traffic::Inspected, Traffic::BypassedDns, Traffic::BypassedEdge, Traffic::Unknown] {
+            assert_eq!(json!(traffic), json!(traffic.to_string()));
+        }
+        for side in [Side::Inspected, Side::Bypassed] {
+            assert_eq!(json!(side), json!(side.to_string()));
+        }
+    }
+
+    #[test]
+    fn only_dns_that_fails_over_leads_past_unhealthy_inspection() {
+        for posture in [Posture::Inspected, Posture::Mixed] {
+            assert_eq!(traffic(posture, true, Health::Unhealthy), Traffic::BypassedDns);
+            assert_eq!(traffic(posture, false, Health::Unhealthy), Traffic::Unknown);
+            for health in [Health::Unknown, Health::NotChecked] {
+                assert_eq!(traffic(posture, true, health), Traffic::Unknown);
+            }
+        }
+        assert_eq!(traffic(Posture::Inspected, true, Health::Healthy), Traffic::Inspected);
+        assert_eq!(traffic(Posture::Mixed, true, Health::Healthy), Traffic::Unknown);
+    }
+
+    #[test]
+    fn a_bypass_and_a_foreign_target_are_what_they_are_whatever_the_health() {
+        for health in [Health::Healthy, Health::Unhealthy, Health::Unknown, Health::NotChecked] {
+            assert_eq!(traffic(Posture::Bypassed, true, health), Traffic::BypassedEdge);
+            assert_eq!(traffic(Posture::Foreign, true, health), Traffic::Unknown);
+        }
+    }
+}

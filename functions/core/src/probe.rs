@@ -67,3 +67,67 @@ fn requests(row: &Row, document: &Document, target: &Target<'_>, path: &str) -> 
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use crate::spec::ManagedHealthCheck;
+
+    fn with_check(row: &Row, change: impl FnOnce(&mut ManagedHealthCheck)) -> Row {
+        let mut row = row.clone();
+        let HealthCheckSpec::Managed(check) = &mut row.spec.health_check else { panic!("a check of our own") };
+        change(check);
+        row
+    }
+
+    #[test]
+    fn inspection_is_asked_under_the_record_and_two_aliases_with_the_applications_headers() {
+        let (document, row) = sample::provisioned();
+        let row = with_check(&row, |check| check.path = "/healthz".to_owned());
+        let probes = inspection(&row, &document);
+        let names: Vec<&str> = probes.iter().map(|probe| probe.server_name.as_str()).collect();
+        assert_eq!(names, ["cq-origin-www.cq-route.com", "www.cq-route.com", "cq-route.com"]);
+        for probe in &probes {
+            assert_eq!((probe.connect.as_str(), probe.port), ("cq-route.cequence.cloud", 443));
+            assert_eq!((&probe.host, probe.path.as_str()), (&probe.server_name, "/healthz"));
+            let headers: Vec<&str> = probe.headers.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(headers, ["X-Origin-Verify", "X-Tenant"]);
+        }
+    }
+
+    #[test]
+    fn a_check_without_a_path_leaves_the_root_to_ask_for() {
+        let (document, row) = sample::provisioned();
+        let tcp = with_check(&row, |check| (check.protocol, check.path) = (CheckType::Tcp, String::new()));
+        assert_eq!(inspection(&tcp, &document)[0].path, "/");
+        let mut adopted = row;
+        adopted.spec.health_check = HealthCheckSpec::Adopted { id: "h-9".into() };
+        assert_eq!(inspection(&adopted, &document)[0].path, "/");
+    }
+
+    #[test]
+    fn the_application_is_asked_where_cloudfront_finds_it_and_below_its_origin_path() {
+        let (document, mut row) = sample::provisioned();
+        row.spec.application_check = ApplicationCheck::Probe { path: "/alive".to_owned() };
+        let probes = application(&row, &document);
+        assert_eq!((probes[0].connect.as_str(), probes[0].path.as_str()), ("origin-www.cq-route.com", "/alive"));
+        row.made.distribution.as_mut().expect("wired").application_origin = "api-eu".into();
+        let moved = application(&row, &document);
+        let origin = document.origin(&"api-eu".into()).expect("an origin of the sample");
+        assert_eq!((moved[0].connect.as_str(), moved[0].path.as_str()), (origin.domain_name.as_str(), "/v2/alive"));
+        row.made.distribution.as_mut().expect("wired").application_origin = "gone".into();
+        assert_eq!(application(&row, &document)[0].connect.as_str(), "origin-www.cq-route.com");
+    }
+
+    #[test]
+    fn nobody_is_asked_where_the_check_is_off_or_nothing_is_wired() {
+        let (document, row) = sample::provisioned();
+        let mut unchecked = row.clone();
+        unchecked.spec.application_check = ApplicationCheck::None;
+        assert_eq!(application(&unchecked, &document), []);
+        let mut unwired = row;
+        unwired.made.distribution = None;
+        assert_eq!((application(&unwired, &document), inspection(&unwired, &document)), (vec![], vec![]));
+    }
+}

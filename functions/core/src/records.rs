@@ -254,6 +254,37 @@ mod tests {
     }
 
     #[test]
+    fn a_line_about_a_record_says_what_it_answers() {
+        let [primary, secondary] = made(30).pair(&owner(), &name());
+        assert_eq!(describe(&primary), "PRIMARY CNAME inspection.example.net, TTL 30, health check h-1");
+        assert_eq!(describe(&secondary), "SECONDARY CNAME app.example.com, TTL 30, no health check");
+        let alias = RecordSet { failover: None, ttl: None, ..secondary };
+        assert_eq!(describe(&alias), "CNAME app.example.com, no health check");
+    }
+
+    #[test]
+    fn the_same_place_is_the_same_name_in_the_same_zone() {
+        let other_zone = MadeRecords { zone: HostedZoneId::new("Z2"), ..made(30) };
+        let other_name = MadeRecords { name: Hostname::new("other.example.com"), ..made(30) };
+        assert!(made(30).is_same_place(&made(60)));
+        assert!(!made(30).is_same_place(&other_zone) && !made(30).is_same_place(&other_name));
+        assert_eq!(other_zone.zone().id, HostedZoneId::new("Z2"));
+    }
+
+    #[test]
+    fn a_row_claims_its_present_pair_and_those_it_replaced() {
+        let mut row = crate::sample::row();
+        row.made.replaced.push(Replaced::Records(made(60)));
+        let present = row.made.records.clone().expect("records");
+        assert_eq!(claimed(&row).cloned().collect::<Vec<_>>(), [present, made(60)]);
+    }
+
+    #[test]
+    fn the_kind_of_a_record_in_the_way_has_its_article() {
+        assert_eq!((article("alias"), article("simple")), ("an alias".to_owned(), "a simple".to_owned()));
+    }
+
+    #[test]
     fn removal_of_what_is_gone_is_empty_and_other_protections_are_not_touched() {
         let others = made(30).pair(&OwnerMark::new("ba9876543210"), &name());
         let removal = remove(&[&made(30)], &owner(), &name(), &others);

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::{AlarmState, ObservedAlarm};
+use crate::document::Document;
 use crate::id::{AlarmName, ETag, HealthCheckId, HostedZoneId, OwnerMark, PathPattern};
 use crate::ledger::{
     Flip, FlippedBy, Lifecycle, Made, MadeDistribution, MadeHealthCheck, MadeRecords, Pin, PinPosture,
@@ -13,6 +14,7 @@ use crate::spec::{
     ApplicationCheck, Automation, CheckType, Dns, EdgeFailOpen, FailBack, HealthCheckSpec, ManagedHealthCheck,
     Preflight, Spec, Zone,
 };
+use crate::wiring::wire;
 
 /// Noon; every test counts from here.
 pub(crate) fn noon() -> Timestamp {
@@ -105,7 +107,18 @@ pub(crate) fn row() -> Row {
         watch: Watch::default(),
         answered: None,
         created_by: None,
+        tombstones: Vec::new(),
     }
+}
+
+/// A customer's distribution with the protection in it, and the row that says so.
+pub(crate) fn provisioned() -> (Document, Row) {
+    let before = include_bytes!("../../../tests/events/distribution-rich.xml");
+    let before = Document::parse(before).expect("the fixture is a distribution");
+    let wiring = wire(&before, &spec(), None, &[]).expect("nothing stands against it");
+    let mut row = row();
+    row.made.distribution = Some(MadeDistribution { written: true, ..wiring.made });
+    (wiring.after, row)
 }
 
 /// The row after automation bypassed it.

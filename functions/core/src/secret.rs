@@ -1,13 +1,39 @@
 //! Values that must never be printed.
 
-use serde::{Deserialize, Serialize};
-
-/// A value that has no `Debug`, no `Display` and no way into a log line, except through [`Secret::expose`], which is easy
-/// to search for. Used for pre-signed URLs, origin custom header values and external ids.
+/// A value that has no `Debug`, no `Display`, no serialised form and so no way into a log line, an answer or an error,
+/// except through [`Secret::expose`], which is easy to search for. Used for pre-signed URLs, origin custom header values
+/// and external ids.
 ///
-/// It can be stored (`Serialize`) because an external id has to be remembered in the ledger; it is never part of an answer.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+/// ```compile_fail,E0277
+/// # use failopen::secret::Secret;
+/// format!("{}", Secret::new("a pre-signed URL"));
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use failopen::secret::Secret;
+/// format!("{:?}", Secret::new("a pre-signed URL"));
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use failopen::secret::Secret;
+/// serde_json::to_string(&Secret::new("a pre-signed URL")).ok();
+/// ```
+///
+/// A type that holds one can derive none of them either, and has to say what of itself may be shown:
+///
+/// ```compile_fail,E0277
+/// # use failopen::secret::Secret;
+/// #[derive(Debug)]
+/// struct Request(Secret<String>);
+/// ```
+///
+/// The value itself has to be asked for:
+///
+/// ```
+/// # use failopen::secret::Secret;
+/// assert_eq!(Secret::new("a pre-signed URL").expose(), &"a pre-signed URL");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret<T>(T);
 
 impl<T> Secret<T> {
@@ -21,8 +47,18 @@ impl<T> Secret<T> {
     }
 }
 
-impl<T> std::fmt::Debug for Secret<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[secret]")
+/// The form of a secret in the ledger, for a field that names this module: an external id has to be known again when a
+/// later invocation assumes the role.
+pub(crate) mod stored {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Secret;
+
+    pub(crate) fn serialize<S: Serializer>(secret: &Option<Secret<String>>, serializer: S) -> Result<S::Ok, S::Error> {
+        secret.as_ref().map(Secret::expose).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret<String>>, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map(Secret::new))
     }
 }

@@ -1,5 +1,7 @@
 //! What a protection should be: the properties of `Custom::FailOpenProtection` as they are meant, after parsing.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AlarmName, DistributionId, HealthCheckId, HostedZoneId, Hostname, PathPattern, ProtectionName};
@@ -61,10 +63,17 @@ pub struct Zone {
 }
 
 /// Role of another account that may change the failover record there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ZoneRole {
     pub arn: String,
+    #[serde(default, with = "crate::secret::stored")]
     pub external_id: Option<Secret<String>>,
+}
+
+impl fmt::Debug for ZoneRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ZoneRole").field("arn", &self.arn).finish_non_exhaustive()
+    }
 }
 
 /// The health check on inspection: ours, or one that exists already.

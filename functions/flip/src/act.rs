@@ -5,15 +5,22 @@ use failopen::document::{Document, check_edit};
 use failopen::failure::{ErrorType, Failure};
 use failopen::flip::{FlipPlan, FlipRefusal};
 use failopen::id::{DistributionId, ETag};
+use failopen::limits::{ATTEMPT, SPARE, jittered, within};
 use failopen::port::{Apply, Clock, Fault, FaultKind, Observe, RawDistribution};
 use jiff::{SignedDuration, Timestamp};
 
 /// Writes tried in one invocation; the next one, or the next tick, starts afresh.
 const ATTEMPTS: u32 = 5;
-/// The longest that one call can take with all its retries (the operation time-out of `failopen-cloud`).
-const CALL: SignedDuration = SignedDuration::from_secs(20);
-/// Time kept back for recording and answering.
-const RESERVE: SignedDuration = SignedDuration::from_secs(5);
+/// The shortest pause between two writes; it doubles with each, and has jitter, so that two writers do not meet again.
+const FIRST_PAUSE: SignedDuration = SignedDuration::from_millis(150);
+/// The longest that a pause can get.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(4);
+/// Time kept back for recording, and for ending well before the deadline.
+const RESERVE: SignedDuration = SPARE.saturating_add(SignedDuration::from_secs(5));
+/// What has to be left when an answer to a write stays out, so that what became of the write can still be read.
+const TO_READ_AGAIN: SignedDuration = LONGEST_PAUSE.saturating_add(ATTEMPT).saturating_add(RESERVE);
+/// What has to be left before a write: one attempt of its own, and all that may have to follow.
+const TO_WRITE: SignedDuration = ATTEMPT.saturating_add(TO_READ_AGAIN);
 
 /// A distribution as it was read.
 pub(crate) struct Read {
@@ -110,20 +117,19 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
         let edited = seen.document.edit(&edits).map_err(|error| failed(not_editable(id, &error.to_string())))?;
         check_edit(&seen.document, &edited, &edits).map_err(|error| failed(not_editable(id, &error.to_string())))?;
 
-        if !time_for_a_call(clock.now(), deadline) {
+        if clock.now() + TO_WRITE > deadline {
             return Err(failed(gave_up(
                 id,
                 sent.as_ref().map(|sent| &sent.fault),
                 "the time of this invocation is up",
             )));
         }
-        match cloud.put_distribution(id, edited.bytes(), &seen.etag).await {
+        let write = cloud.put_distribution(id, edited.bytes(), &seen.etag);
+        match within(clock, deadline - TO_READ_AGAIN, write).await.unwrap_or_else(|| Err(cut_off())) {
             Ok(accepted) => {
-                let remark = if time_for_a_call(clock.now(), deadline) {
-                    read_back(cloud, id, &seen.document, &edited, &accepted.etag, &edits).await
-                } else {
-                    Some("there was no time left to read it back".to_owned())
-                };
+                let read_back = read_back(cloud, id, &seen.document, &edited, &accepted.etag, &edits);
+                let remark = within(clock, deadline - RESERVE, read_back).await;
+                let remark = remark.unwrap_or_else(|| Some("there was no time left to read it back".to_owned()));
                 return Ok(Acted {
                     plan: planned,
                     etag_before: seen.etag,
@@ -150,13 +156,13 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
             }
         }
         clock.sleep(pause(attempt, clock.now())).await;
-        if !time_for_a_call(clock.now(), deadline) {
+        // A write without a clear answer is followed by a read, and by nothing else.
+        let Some(again) = within(clock, deadline - RESERVE, read(cloud, id)).await else {
             let fault = sent.as_ref().map(|sent| &sent.fault);
             let failure = gave_up(id, fault, "the time of this invocation is up, and the last write may be in force");
             return Err(Failed { failure, in_doubt: true });
-        }
-        // A write without a clear answer is followed by a read, and by nothing else.
-        seen = read(cloud, id).await.map_err(|failure| Failed { failure, in_doubt: true })?;
+        };
+        seen = again.map_err(|failure| Failed { failure, in_doubt: true })?;
     }
     let planned = plan(&seen.document).map_err(|refusal| Failed { failure: refused(id, &refusal), in_doubt: false })?;
     if planned.changes.is_empty() {
@@ -166,9 +172,9 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
     Err(Failed { failure: gave_up(id, sent.as_ref().map(|sent| &sent.fault), &why), in_doubt: false })
 }
 
-/// Whether a call may begin that could take as long as calls can, with time left to record and answer.
-fn time_for_a_call(now: Timestamp, deadline: Timestamp) -> bool {
-    now.saturating_add(CALL + RESERVE).is_ok_and(|end| end <= deadline)
+/// The fault of a write whose answer was not waited for any longer.
+fn cut_off() -> Fault {
+    Fault::new(FaultKind::Unknown, "UpdateDistribution", "no answer in the time that this invocation has left")
 }
 
 /// A write that was sent without a clear answer.
@@ -271,10 +277,6 @@ fn gave_up(id: &DistributionId, last: Option<&Fault>, why: &str) -> Failure {
     )
 }
 
-/// A growing pause with jitter, so that two writers do not meet again: 0.2 s to about 4 s.
 fn pause(attempt: u32, now: Timestamp) -> SignedDuration {
-    let ceiling = 200_i64 << attempt.min(4);
-    // The sub-second part of the clock is random enough to part two invocations.
-    let jitter = i64::from(now.subsec_nanosecond().unsigned_abs()) % (ceiling / 2 + 1);
-    SignedDuration::from_millis(ceiling / 2 + jitter)
+    jittered(FIRST_PAUSE * (1 << attempt.min(ATTEMPTS)), now).min(LONGEST_PAUSE)
 }

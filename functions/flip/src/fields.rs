@@ -109,11 +109,14 @@ impl<'a> Fields<'a> {
         let mut paths = Vec::new();
         for path in list {
             match path.as_str().filter(|path| !path.is_empty()) {
-                Some(path) if paths.contains(&PathPattern::new(path)) => {
-                    self.problems.push(format!("field `paths` names {path} twice"));
-                }
                 Some(path) => paths.push(PathPattern::new(path)),
                 None => self.problems.push(format!("field `paths` holds {path}, not a path pattern")),
+            }
+        }
+        for (at, path) in paths.iter().enumerate() {
+            // CloudFront takes `/api/*` and `api/*` for the same.
+            if let Some(same) = paths[..at].iter().find(|other| other.is_alike(path)) {
+                self.problems.push(format!("field `paths` names one behaviour twice, as {same} and as {path}"));
             }
         }
         if paths.is_empty() {

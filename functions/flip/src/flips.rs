@@ -5,15 +5,19 @@ use failopen::decision::Decision;
 use failopen::failure::Failure;
 use failopen::flip::{self, FlipPlan};
 use failopen::id::ProtectionName;
-use failopen::ledger::{Flip, FlippedBy, PendingFlip, Pin, PinPosture};
+use failopen::ledger::{Flip, FlippedBy, PendingFlip, Pin, PinPosture, Row};
+use failopen::limits::{SPARE, within};
 use failopen::port::{Apply, Clock, Converge, Metric, Observe};
 use failopen::posture::{Posture, Side};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::act::{Acted, Failed, act};
 use crate::answer::{Answer, Change, Distribution, Outcome, PinView};
 use crate::request::FlipRequest;
 use crate::scene::{Scene, plan_of, scene};
+
+/// Time kept back for answering that a flip is in force, recorded or not.
+const TO_ANSWER: SignedDuration = SPARE.saturating_add(SignedDuration::from_secs(1));
 
 /// `bypass` and `restore`: pins the posture that it sets.
 pub(crate) async fn flip_by_operator<C: Observe + Apply, K: Clock>(
@@ -44,6 +48,7 @@ pub(crate) async fn flip_by_operator<C: Observe + Apply, K: Clock>(
         return Ok(answer);
     }
     let intent = Intent {
+        at: now,
         to: request.side,
         by: FlippedBy::Operator,
         reason: request.reason.clone(),
@@ -53,7 +58,7 @@ pub(crate) async fn flip_by_operator<C: Observe + Apply, K: Clock>(
     let written = amend(cloud, &request.protection, |row| {
         row.pin = Some(pin.clone());
         row.record_pending(plan.before);
-        row.pending = (!plan.changes.is_empty()).then(|| intent.pending(&plan, now));
+        row.pending = (!plan.changes.is_empty()).then(|| intent.pending(&plan));
         Amendment::Write
     });
     written.await.map_err(|fault| Failure::ledger(&fault))?;
@@ -86,8 +91,11 @@ pub(crate) async fn converge<C: Observe + Apply, K: Clock>(
     request: &Converge,
     dry_run: bool,
 ) -> Result<Answer, Failure> {
-    let scene = scene(cloud, &request.protection).await?;
+    let mut scene = scene(cloud, &request.protection).await?;
     let now = clock.now();
+    // A flip that is in force counts for dwell and budget, recorded or not: its maker may have died.
+    let found = flip::posture(&scene.read.document, &scene.made);
+    scene.row.record_pending(found);
     if let Some(why) = flip::converge_is_stale(&scene.row, request, now) {
         return Ok(held(&scene, &why, now));
     }
@@ -104,6 +112,7 @@ pub(crate) async fn converge<C: Observe + Apply, K: Clock>(
     }
     let pinned = scene.row.pin_at(now).is_some();
     let intent = Intent {
+        at: now,
         to: request.posture,
         by: if pinned { FlippedBy::Operator } else { FlippedBy::Automation },
         reason: format!("{}: {}", request.reason, request.because),
@@ -111,12 +120,13 @@ pub(crate) async fn converge<C: Observe + Apply, K: Clock>(
     };
     let mut moved_on = None;
     let written = amend(cloud, &request.protection, |row| {
+        row.record_pending(found);
         // The row may have changed since it was read: an operator wins even in this moment.
         moved_on = flip::converge_is_stale(row, request, now);
         if moved_on.is_some() {
             return Amendment::Leave;
         }
-        row.pending = Some(intent.pending(&plan, now));
+        row.pending = Some(intent.pending(&plan));
         Amendment::Write
     });
     written.await.map_err(|fault| Failure::ledger(&fault))?;
@@ -133,6 +143,8 @@ fn held(scene: &Scene, why: &str, now: Timestamp) -> Answer {
 
 /// A flip about to be written.
 struct Intent {
+    /// When it was written into the ledger: by this the flip is known there.
+    at: Timestamp,
     to: Side,
     by: FlippedBy,
     reason: String,
@@ -140,14 +152,22 @@ struct Intent {
 }
 
 impl Intent {
-    fn pending(&self, plan: &FlipPlan, now: Timestamp) -> PendingFlip {
+    fn pending(&self, plan: &FlipPlan) -> PendingFlip {
         PendingFlip {
-            at: now,
+            at: self.at,
             from: plan.before,
             to: self.to,
             by: self.by,
             reason: self.reason.clone(),
             requested_by: self.requested_by.clone(),
+        }
+    }
+
+    /// Takes this intent out of the row, and leaves that of somebody else.
+    fn withdraw(&self, row: &mut Row) -> Amendment {
+        match row.pending.take_if(|pending| pending.at == self.at && pending.to == self.to) {
+            Some(_) => Amendment::Write,
+            None => Amendment::Leave,
         }
     }
 }
@@ -160,7 +180,6 @@ async fn carry_out<C: Observe + Apply, K: Clock>(
     scene: Scene,
     intent: Intent,
 ) -> Result<Answer, Failed> {
-    let started = clock.now();
     let Scene { row, made, read } = scene;
     let plan = plan_of(&row, &made);
     let acted = match act(cloud, clock, deadline, &made.id, read, |document| plan(document, intent.to)).await {
@@ -174,20 +193,32 @@ async fn carry_out<C: Observe + Apply, K: Clock>(
                 "Not flipped"
             );
             if !failed.in_doubt {
-                forget_intent(cloud, &row.name).await;
+                forget(cloud, &row.name, &intent).await;
             }
             return Err(failed);
         }
     };
     let now = clock.now();
-    let recorded = record(cloud, &row.name, &intent, &acted, started, now).await;
+    let recording = async {
+        let recorded = record(cloud, &row.name, &intent, &acted, now).await;
+        if acted.changed {
+            let metric = Metric { name: "Flips", protection: row.name.clone(), value: 1 };
+            if let Err(fault) = cloud.put_metrics(&[metric]).await {
+                tracing::warn!(protection = %row.name, error_type = ?fault.kind, %fault, "Metric Flips was not published");
+            }
+        }
+        recorded.err().map(|failure| failure.to_string())
+    };
+    // The flip is in force whatever becomes of this; the intent in the ledger tells the next tick.
+    let recorded = within(clock, deadline - TO_ANSWER, recording).await;
+    let unrecorded = recorded.unwrap_or_else(|| Some("there was no time left for it".to_owned()));
     let mut because = match (acted.changed, &acted.remark) {
         (true, None) => format!("{}; CloudFront needs some minutes until every edge has it", intent.reason),
         (true, Some(remark)) => format!("{}; {remark}", intent.reason),
         (false, _) => format!("the posture is {} already", acted.plan.after),
     };
-    if let Err(failure) = recorded {
-        because = format!("{because}; the flip could not be recorded ({failure})");
+    if let Some(why) = unrecorded {
+        because = format!("{because}; the flip could not be recorded ({why})");
     }
     tracing::info!(
         protection = %row.name,
@@ -200,12 +231,6 @@ async fn carry_out<C: Observe + Apply, K: Clock>(
         because,
         "Flip done"
     );
-    if acted.changed {
-        let metric = Metric { name: "Flips", protection: row.name.clone(), value: 1 };
-        if let Err(fault) = cloud.put_metrics(&[metric]).await {
-            tracing::warn!(protection = %row.name, error_type = ?fault.kind, %fault, "Metric Flips was not published");
-        }
-    }
     Ok(Answer {
         protection: Some(row.name.clone()),
         action: "converge",
@@ -225,14 +250,12 @@ async fn record<C: Observe + Apply>(
     name: &ProtectionName,
     intent: &Intent,
     acted: &Acted,
-    started: Timestamp,
     now: Timestamp,
 ) -> Result<(), Failure> {
     let amended = amend(cloud, name, |row| {
-        let told_already = row.flips.last().is_some_and(|flip| flip.to == intent.to && flip.at >= started);
+        let told_already = row.flips.iter().any(|flip| flip.to == intent.to && flip.at >= intent.at);
         if !acted.changed || told_already {
-            let had_intent = row.pending.take().is_some();
-            return if had_intent { Amendment::Write } else { Amendment::Leave };
+            return intent.withdraw(row);
         }
         row.record_flip(Flip {
             at: now,
@@ -249,12 +272,8 @@ async fn record<C: Observe + Apply>(
 }
 
 /// The write was refused: no flip is on its way.
-async fn forget_intent<C: Observe + Apply>(cloud: &C, name: &ProtectionName) {
-    let amended = amend(cloud, name, |row| match row.pending.take() {
-        Some(_) => Amendment::Write,
-        None => Amendment::Leave,
-    });
-    if let Err(fault) = amended.await {
+async fn forget<C: Observe + Apply>(cloud: &C, name: &ProtectionName, intent: &Intent) {
+    if let Err(fault) = amend(cloud, name, |row| intent.withdraw(row)).await {
         tracing::warn!(protection = %name, error_type = ?fault.kind, %fault, "The intent of a refused flip stays in the ledger");
     }
 }

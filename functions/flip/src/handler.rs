@@ -2,6 +2,7 @@
 
 use failopen::commands::Commands;
 use failopen::failure::{ErrorType, Failure};
+use failopen::limits::{SPARE, within};
 use failopen::port::{Apply, Clock, Observe};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -26,6 +27,16 @@ pub async fn handle<C: Observe + Apply, K: Clock>(
         Failure::invalid(format!("Nothing was changed: {problems}. Ask for {}", commands.list()))
     })?;
     tracing::info!(request = ?request, "Asked");
+    let answer = within(clock, deadline - SPARE, carry_out(cloud, clock, deadline, request)).await;
+    answer.unwrap_or_else(|| Err(out_of_time(commands)))
+}
+
+async fn carry_out<C: Observe + Apply, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    deadline: Timestamp,
+    request: Request,
+) -> Result<Value, Failure> {
     let answer = match request {
         Request::Status(name) => return status::status(cloud, clock, deadline, name.as_ref()).await,
         Request::Plan(name) => {
@@ -41,6 +52,18 @@ pub async fn handle<C: Observe + Apply, K: Clock>(
         Request::Converge { request, dry_run } => flips::converge(cloud, clock, deadline, &request, dry_run).await?,
     };
     to_value(&answer)
+}
+
+/// AWS has hung for so long that Lambda is about to end the function. What was sent before may be in force.
+fn out_of_time(commands: &Commands) -> Failure {
+    Failure::new(
+        ErrorType::Unavailable,
+        format!(
+            "The request was not finished in time, because AWS does not answer, and whether it is in force is not known; DNS \
+             failover (layer 1) does not depend on it. Ask for status, then run the same command again: {}",
+            commands.list()
+        ),
+    )
 }
 
 fn to_value(answer: &Answer) -> Result<Value, Failure> {

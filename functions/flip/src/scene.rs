@@ -60,10 +60,9 @@ pub(crate) async fn row_of<C: Observe>(cloud: &C, name: &ProtectionName) -> Resu
 
 async fn unknown_protection<C: Observe>(cloud: &C, name: &ProtectionName) -> Failure {
     let known = match cloud.rows().await {
-        Ok(rows) if rows.is_empty() => "it knows none yet".to_owned(),
         Ok(rows) => {
-            let names: Vec<&str> = rows.iter().map(|versioned| versioned.row.name.as_str()).collect();
-            format!("it knows {}", names.join(", "))
+            let names: Vec<&str> = rows.names().into_iter().map(ProtectionName::as_str).collect();
+            if names.is_empty() { "it knows none yet".to_owned() } else { format!("it knows {}", names.join(", ")) }
         }
         Err(fault) => format!("its list could not be read ({fault})"),
     };

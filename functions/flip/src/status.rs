@@ -1,7 +1,5 @@
 //! `status`: everything an operator wants to know, read now.
 
-use std::pin::pin;
-
 use failopen::alarm::{AlarmState, ObservedAlarm};
 use failopen::decide::{Next, Situation, decide, inspection_health};
 use failopen::decision::{Decision, Reason};
@@ -9,15 +7,16 @@ use failopen::document::Document;
 use failopen::drift::Drift;
 use failopen::failure::{ErrorType, Failure};
 use failopen::flip;
-use failopen::id::{AlarmName, DistributionId, ProtectionName};
+use failopen::id::{AlarmName, DistributionId, HealthCheckId, ProtectionName};
 use failopen::ledger::Row;
+use failopen::limits::{SPARE, within};
 use failopen::observe::{first_alive, inspection_as_origin, read_drift};
 use failopen::port::{Clock, Observe, ProbeOutcome};
 use failopen::posture::{Health, Posture, Traffic, traffic};
 use failopen::probe;
 use failopen::spec::ApplicationCheck;
 use futures_util::StreamExt;
-use futures_util::future::{Either, join4, select};
+use futures_util::future::join4;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -28,8 +27,8 @@ use crate::scene::row_of;
 
 /// Protections read at the same time when all are asked for.
 const IN_FLIGHT: usize = 5;
-/// Time kept back for answering.
-const RESERVE: SignedDuration = SignedDuration::from_secs(5);
+/// Time kept back for answering with the others' status, well before the whole request is cut off.
+const TO_ANSWER: SignedDuration = SPARE.saturating_add(SignedDuration::from_secs(2));
 
 /// The contract's status of one protection.
 #[derive(Clone, Debug, Serialize)]
@@ -57,6 +56,8 @@ struct AlarmView {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct HealthView {
+    /// The Route 53 health check on inspection; `null` until provisioning has made it.
+    health_check_id: Option<HealthCheckId>,
     inspection: Health,
     application: Health,
     /// `null` where no checker has reported, or the checkers cannot be read.
@@ -97,25 +98,30 @@ pub(crate) async fn status<C: Observe, K: Clock>(
         let row = row_of(cloud, name).await?.row;
         return to_value(&one(cloud, clock, deadline, &row).await?);
     }
-    let mut rows = cloud.rows().await.map_err(|fault| Failure::ledger(&fault))?;
-    rows.sort_by(|a, b| a.row.name.cmp(&b.row.name));
-    let all: Vec<Value> = futures_util::stream::iter(&rows)
+    let rows = cloud.rows().await.map_err(|fault| Failure::ledger(&fault))?;
+    let mut all: Vec<(&ProtectionName, Value)> = futures_util::stream::iter(&rows.readable)
         .map(|versioned| async move {
             let name = &versioned.row.name;
-            match one(cloud, clock, deadline, &versioned.row).await.and_then(|status| to_value(&status)) {
-                Ok(status) => status,
-                // One unreadable distribution must not hide the others.
-                Err(failure) => json!({
-                    "protection": name,
-                    "action": "status",
-                    "error": {"errorType": failure.error_type.as_str(), "errorMessage": failure.message},
-                }),
-            }
+            let status = one(cloud, clock, deadline, &versioned.row).await.and_then(|status| to_value(&status));
+            (name, status.unwrap_or_else(|failure| without_status(name, &failure)))
         })
         .buffered(IN_FLIGHT)
         .collect()
         .await;
+    let unreadable = rows.unreadable.iter();
+    all.extend(unreadable.map(|row| (&row.name, without_status(&row.name, &Failure::ledger(&row.fault)))));
+    all.sort_by_key(|(name, _)| *name);
+    let all: Vec<Value> = all.into_iter().map(|(_, status)| status).collect();
     Ok(json!({ "action": "status", "protections": all }))
+}
+
+/// One protection that cannot be read must not hide the others.
+fn without_status(name: &ProtectionName, failure: &Failure) -> Value {
+    json!({
+        "protection": name,
+        "action": "status",
+        "error": {"errorType": failure.error_type.as_str(), "errorMessage": failure.message},
+    })
 }
 
 fn to_value(status: &Status) -> Result<Value, Failure> {
@@ -135,17 +141,16 @@ pub(crate) async fn one<C: Observe, K: Clock>(
     row: &Row,
 ) -> Result<Status, Failure> {
     let reading = read_all(cloud, clock, row);
-    match select(pin!(reading), pin!(clock.passed(deadline - RESERVE))).await {
-        Either::Left((status, _)) => status,
-        Either::Right(_) => Err(Failure::new(
+    within(clock, deadline - TO_ANSWER, reading).await.unwrap_or_else(|| {
+        Err(Failure::new(
             ErrorType::Unavailable,
             format!(
                 "The status of `{}` could not be read in time, because AWS or a probed host does not answer; nothing was \
                  changed. Ask again, or look with `aws cloudfront get-distribution-config --id {}`.",
                 row.name, row.spec.distribution
             ),
-        )),
-    }
+        ))
+    })
 }
 
 /// Reads one protection: distribution and alarms, then checkers, probes and drift side by side, so that one service that
@@ -192,6 +197,7 @@ async fn read_all<C: Observe, K: Clock>(cloud: &C, clock: &K, row: &Row) -> Resu
         posture,
         alarm: AlarmView { name: own.name.clone(), state: own.state, since: own.since },
         health: HealthView {
+            health_check_id: row.made.health_check.as_ref().and_then(|made| made.id.clone()),
             inspection,
             application: application.health,
             checkers_healthy_percent: checkers.and_then(|checkers| checkers.healthy_percent()),

@@ -2,7 +2,7 @@
 
 use failopen::alarm::{AlarmState, MetricAlarm, ObservedAlarm};
 use failopen::id::{AlarmName, HealthCheckId};
-use failopen::port::{Apply, Clock, Observe};
+use failopen::port::{Apply, Clock, FaultKind, Observe};
 use failopen::spec::Spec;
 
 use crate::entry::Entry;
@@ -18,9 +18,8 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
 ) -> Result<(), Stop> {
     let name = spec.name.alarm();
     let wanted = MetricAlarm::on_inspection(spec, health_check, &job.engine.react_function);
-    let present = describe(job, &name).await?;
-    if present.state != AlarmState::Missing {
-        if !is_ours(job, &present).await? {
+    if let Some((present, is_ours)) = find(job, &name).await? {
+        if !is_ours {
             return Err(Stop::Failed(format!(
                 "Name: there is an alarm {name} that this resource did not make, so it was not overwritten; remove it or \
                  choose another Name."
@@ -52,11 +51,8 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     name: &AlarmName,
 ) -> Result<Option<String>, Stop> {
-    let present = describe(job, name).await?;
-    if present.state == AlarmState::Missing {
-        return Ok(None);
-    }
-    if !is_ours(job, &present).await? {
+    let Some((_, is_ours)) = find(job, name).await? else { return Ok(None) };
+    if !is_ours {
         return Ok(Some(format!("alarm {name}: it does not carry our mark")));
     }
     let removed = job.persist(async || job.cloud.delete_alarm(name).await).await;
@@ -65,14 +61,18 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(
     Ok(None)
 }
 
-async fn describe<C: Observe, K: Clock>(job: &Job<'_, C, K>, name: &AlarmName) -> Result<ObservedAlarm, Stop> {
+/// The alarm, and whether it carries our mark. `None`: there is none, or it went while we looked, because another request
+/// is removing it.
+async fn find<C: Observe, K: Clock>(
+    job: &Job<'_, C, K>,
+    name: &AlarmName,
+) -> Result<Option<(ObservedAlarm, bool)>, Stop> {
     let found = job.persist(async || job.cloud.alarms(std::slice::from_ref(name)).await).await;
     let found = found.map_err(|fault| Stop::fault("Reading the alarm", &fault))?;
-    Ok(found.into_iter().next().unwrap_or_else(|| ObservedAlarm::missing(name.clone())))
-}
-
-async fn is_ours<C: Observe, K: Clock>(job: &Job<'_, C, K>, present: &ObservedAlarm) -> Result<bool, Stop> {
-    let owner = job.persist(async || job.cloud.alarm_owner(&present.arn).await).await;
-    let owner = owner.map_err(|fault| Stop::fault("Reading the alarm's tags", &fault))?;
-    Ok(owner.as_ref() == Some(&job.owner))
+    let Some(present) = found.into_iter().find(|alarm| alarm.state != AlarmState::Missing) else { return Ok(None) };
+    match job.persist(async || job.cloud.alarm_owner(&present.arn).await).await {
+        Ok(owner) => Ok(Some((present, owner.as_ref() == Some(&job.owner)))),
+        Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
+        Err(fault) => Err(Stop::fault("Reading the alarm's tags", &fault)),
+    }
 }

@@ -54,8 +54,10 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
                 tracing::info!(protection = %spec.name, step = "distribution", outcome = "written",
                     distribution = %spec.distribution, etag_before = %etag, etag_after = %accepted.etag,
                     "the distribution write was accepted");
-                if let Some(read_back) = confirmed(job, spec, &wiring).await {
-                    settle(job, entry, spec, wiring.made, &read_back, true).await?;
+                if let Some((read_back, etag)) = confirmed(job, spec, &wiring).await {
+                    // What somebody has edited since is no part of what we added.
+                    let ours = if etag == accepted.etag { &read_back } else { &wiring.after };
+                    settle(job, entry, spec, wiring.made, ours, true).await?;
                     return Ok(Ensured { document: read_back, left });
                 }
             }
@@ -80,13 +82,17 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
 }
 
 /// Reads the distribution back. `None`: it is not as written, or cannot be read, so everything has to be planned again.
-async fn confirmed<C: Observe, K: Clock>(job: &Job<'_, C, K>, spec: &Spec, wiring: &Wiring) -> Option<Document> {
-    let (document, _) = read(job, &spec.distribution).await.ok()??;
+async fn confirmed<C: Observe, K: Clock>(
+    job: &Job<'_, C, K>,
+    spec: &Spec,
+    wiring: &Wiring,
+) -> Option<(Document, ETag)> {
+    let (document, etag) = read(job, &spec.distribution).await.ok()??;
     let as_written = wiring.made.behaviors.iter().all(|made| {
         let target = |document: &Document| document.behavior(&made.path_pattern).map(|present| present.target.clone());
         target(&document) == target(&wiring.after)
     });
-    (as_written && document.origin(&wiring.made.inspection_origin).is_some()).then_some(document)
+    (as_written && document.origin(&wiring.made.inspection_origin).is_some()).then_some((document, etag))
 }
 
 fn missing(spec: &Spec) -> Stop {
@@ -241,12 +247,17 @@ pub(crate) async fn wait_until_deployed<C: Observe, K: Clock>(
     job: &Job<'_, C, K>,
     id: &DistributionId,
 ) -> Result<(), Stop> {
-    loop {
-        match job.persist(async || job.cloud.distribution_status(id).await).await {
-            Ok(status) if status.status == "Deployed" => return Ok(()),
-            Ok(_) => job.pause(POLL).await?,
-            Err(fault) if fault.kind == FaultKind::NotFound => return Ok(()),
-            Err(fault) => return Err(Stop::fault("Waiting for the distribution", &fault)),
-        }
+    while !is_deployed(job, id).await? {
+        job.pause(POLL).await?;
+    }
+    Ok(())
+}
+
+/// Whether every edge has the configuration as it is now.
+pub(crate) async fn is_deployed<C: Observe, K: Clock>(job: &Job<'_, C, K>, id: &DistributionId) -> Result<bool, Stop> {
+    match job.persist(async || job.cloud.distribution_status(id).await).await {
+        Ok(status) => Ok(status.status == "Deployed"),
+        Err(fault) if fault.kind == FaultKind::NotFound => Ok(true),
+        Err(fault) => Err(Stop::fault("Waiting for the distribution", &fault)),
     }
 }

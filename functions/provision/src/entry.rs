@@ -1,9 +1,11 @@
 //! The ledger row of the request being carried out, written on condition of what was read.
 
 use failopen::id::ProtectionName;
-use failopen::ledger::{Lifecycle, Replaced, Row, Versioned};
-use failopen::port::{Apply, Clock, FaultKind, Observe};
+use failopen::ledger::{Lifecycle, Row, Versioned};
+use failopen::port::{Apply, Clock, Fault, FaultKind, Observe};
+use failopen::tombstone::{self, Slot, Tombstone};
 
+use crate::establish::give_up_former;
 use crate::event::Kind;
 use crate::job::{Job, back_off};
 use crate::stop::Stop;
@@ -19,13 +21,54 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// The row of this name, if it is ours.
-    pub(crate) async fn find<C: Observe + Apply, K: Clock>(
+    async fn find<C: Observe + Apply, K: Clock>(
         job: &Job<'_, C, K>,
         name: &ProtectionName,
     ) -> Result<Option<Self>, Stop> {
-        let found = job.persist(async || job.cloud.row(name).await).await;
-        let found = found.map_err(|fault| Stop::fault("Reading the ledger", &fault))?;
-        Ok(found.filter(|found| found.row.owner == job.owner).map(Self::of))
+        match slot(job, name).await? {
+            Slot::Taken(found) if found.row.owner == job.owner => Ok(Some(Self::of(found))),
+            Slot::Taken(_) | Slot::Free | Slot::Buried(_) => Ok(None),
+        }
+    }
+
+    /// The row that a Delete has to remove. Where there is none, the Create of it may still be on its way, and is told by
+    /// a tombstone that it is over.
+    pub(crate) async fn find_or_bury<C: Observe + Apply, K: Clock>(
+        job: &Job<'_, C, K>,
+        name: &ProtectionName,
+    ) -> Result<Option<Self>, Stop> {
+        for attempt in 1..=ATTEMPTS {
+            let (tombstones, version) = match slot(job, name).await? {
+                Slot::Taken(found) => {
+                    // A Delete that is delivered again, when what it removed has long been made anew.
+                    let is_over = is_over(job, &found.row.tombstones);
+                    return Ok((found.row.owner == job.owner && !is_over).then(|| Self::of(found)));
+                }
+                Slot::Buried(buried) if is_over(job, &buried.tombstones) => return Ok(None),
+                Slot::Buried(buried) => (buried.tombstones, Some(buried.version)),
+                Slot::Free => (Vec::new(), None),
+            };
+            let now = job.clock.now();
+            let tombstone = Tombstone::new(job.owner.clone(), &job.sent(), None, now);
+            match job.cloud.bury(name, &tombstone::with(&tombstones, tombstone, now), version).await {
+                Ok(()) => return Ok(None),
+                Err(fault) if is_doubtful(fault.kind) => settle(job, &fault, attempt).await,
+                Err(fault) => return Err(Stop::fault("Writing the ledger", &fault)),
+            }
+        }
+        Err(restless())
+    }
+
+    /// What stands in the place of our row before a Create or Update begins: a tombstone that comes later is the sign
+    /// that a Delete has overtaken it.
+    pub(crate) async fn tombstone<C: Observe + Apply, K: Clock>(
+        job: &Job<'_, C, K>,
+        name: &ProtectionName,
+    ) -> Result<Option<Tombstone>, Stop> {
+        match slot(job, name).await? {
+            Slot::Buried(buried) => Ok(tombstone::of(&buried.tombstones, &job.owner).cloned()),
+            Slot::Free | Slot::Taken(_) => Ok(None),
+        }
     }
 
     fn of(versioned: Versioned) -> Self {
@@ -36,41 +79,49 @@ impl Entry {
     /// undone.
     ///
     /// # Errors
-    /// [`Stop::Superseded`] where a Delete of what this very request made is at work on it; [`Stop::Failed`] where the name
-    /// belongs to somebody else.
-    pub(crate) async fn begin<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: Row) -> Result<Self, Stop> {
+    /// [`Stop::Superseded`] where a Delete of what this very request made is at work on it, or has ended: since the request
+    /// began (`seen` is what it saw first), or before it was sent. [`Stop::Failed`] where the name belongs to somebody else.
+    pub(crate) async fn begin<C: Observe + Apply, K: Clock>(
+        job: &Job<'_, C, K>,
+        row: Row,
+        seen: Option<&Tombstone>,
+    ) -> Result<Self, Stop> {
         for attempt in 1..=ATTEMPTS {
-            let found = job.persist(async || job.cloud.row(&row.name).await).await;
-            let found = found.map_err(|fault| Stop::fault("Reading the ledger", &fault))?;
-            match found {
-                Some(found) if found.row.owner != job.owner => {
+            let (row, version) = match slot(job, &row.name).await? {
+                Slot::Taken(found) if found.row.owner != job.owner => {
                     return Err(Stop::Failed(format!(
                         "`{}` belongs to {} of stack {}: one name has one owner; choose another Name.",
                         row.name, found.row.logical_id, found.row.stack_id
                     )));
                 }
-                Some(found) if found.row.lifecycle == Lifecycle::Deleting => {
+                Slot::Taken(found) if is_over(job, &found.row.tombstones) => return Err(Stop::Superseded),
+                Slot::Taken(found) if found.row.lifecycle == Lifecycle::Deleting => {
                     let is_another_create = found.row.created_by.is_some() && found.row.created_by != row.created_by;
                     if job.request.kind != Kind::Create || !is_another_create {
                         return Err(Stop::Superseded);
                     }
                     // CloudFormation asks for the resource anew, so it has given the Delete up: what that left is taken over.
-                    let row = taken_over(found.row, &row);
-                    match job.cloud.put_row(&row, Some(found.version)).await {
-                        Ok(version) => return Ok(Self { row, version }),
-                        Err(fault) if is_doubtful(fault.kind) => job.pause(back_off(job.clock, attempt)).await?,
-                        Err(fault) => return Err(Stop::fault("Writing the ledger", &fault)),
-                    }
+                    (taken_over(found.row, &row), Some(found.version))
                 }
-                Some(found) => return Ok(Self::of(found)),
-                None => match job.cloud.put_row(&row, None).await {
-                    Ok(version) => return Ok(Self { row, version }),
-                    Err(fault) if is_doubtful(fault.kind) => job.pause(back_off(job.clock, attempt)).await?,
-                    Err(fault) => return Err(Stop::fault("Writing the ledger", &fault)),
-                },
+                Slot::Taken(found) => return Ok(Self::of(found)),
+                Slot::Buried(buried) => {
+                    let ours = tombstone::of(&buried.tombstones, &job.owner);
+                    // CloudFormation updates only what exists: after a Delete it comes with a Create.
+                    let is_late = ours.is_some() && (ours != seen || job.request.kind != Kind::Create);
+                    if is_late || is_over(job, &buried.tombstones) {
+                        return Err(Stop::Superseded);
+                    }
+                    (Row { tombstones: buried.tombstones, ..row.clone() }, Some(buried.version))
+                }
+                Slot::Free => (row.clone(), None),
+            };
+            match job.cloud.put_row(&row, version).await {
+                Ok(version) => return Ok(Self { row, version }),
+                Err(fault) if is_doubtful(fault.kind) => job.pause(back_off(job.clock, attempt)).await?,
+                Err(fault) => return Err(Stop::fault("Writing the ledger", &fault)),
             }
         }
-        Err(Stop::Failed("The ledger row keeps changing under our hands; try again.".to_owned()))
+        Err(restless())
     }
 
     /// Makes a small change, again on what somebody else wrote in between. `change` may be applied several times.
@@ -98,15 +149,13 @@ impl Entry {
                     return Ok(());
                 }
                 Err(fault) if is_doubtful(fault.kind) => {
-                    if fault.kind != FaultKind::Stale {
-                        job.clock.sleep(back_off(job.clock, attempt)).await;
-                    }
+                    settle(job, &fault, attempt).await;
                     self.confirm(job).await?;
                 }
                 Err(fault) => return Err(Stop::fault("Writing the ledger", &fault)),
             }
         }
-        Err(Stop::Failed("The ledger row keeps changing under our hands; try again.".to_owned()))
+        Err(restless())
     }
 
     /// Reads the row again: is it still ours to act on?
@@ -119,19 +168,23 @@ impl Entry {
         if found.row.lifecycle == Lifecycle::Deleting && job.request.kind != Kind::Delete {
             return Err(Stop::Superseded);
         }
+        if let Some(stop) = overtaken(job, &found.row) {
+            return Err(stop);
+        }
         *self = found;
         Ok(())
     }
 
-    /// Removes the row, last of all.
+    /// Puts a tombstone in the place of the row, last of all.
     pub(crate) async fn remove<C: Observe + Apply, K: Clock>(mut self, job: &Job<'_, C, K>) -> Result<(), Stop> {
         for attempt in 1..=ATTEMPTS {
-            match job.cloud.delete_row(&self.row.name, self.version).await {
+            let now = job.clock.now();
+            let tombstone = Tombstone::new(job.owner.clone(), &job.sent(), self.row.created_by.as_deref(), now);
+            let tombstones = tombstone::with(&self.row.tombstones, tombstone, now);
+            match job.cloud.bury(&self.row.name, &tombstones, Some(self.version)).await {
                 Ok(()) => return Ok(()),
                 Err(fault) if is_doubtful(fault.kind) => {
-                    if fault.kind != FaultKind::Stale {
-                        job.clock.sleep(back_off(job.clock, attempt)).await;
-                    }
+                    settle(job, &fault, attempt).await;
                     match self.confirm(job).await {
                         Ok(()) => {}
                         Err(Stop::Superseded) => return Ok(()),
@@ -141,8 +194,42 @@ impl Entry {
                 Err(fault) => return Err(Stop::fault("Removing the ledger row", &fault)),
             }
         }
-        Err(Stop::Failed("The ledger row keeps changing under our hands; delete again.".to_owned()))
+        Err(restless())
     }
+}
+
+/// What is under a name.
+async fn slot<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, name: &ProtectionName) -> Result<Slot, Stop> {
+    let found = job.persist(async || job.cloud.slot(name).await).await;
+    found.map_err(|fault| Stop::fault("Reading the ledger", &fault))
+}
+
+/// Lambda may deliver a request again when CloudFormation has long gone on: what it sent later must not be undone.
+pub(crate) fn overtaken<C, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Option<Stop> {
+    let newer = row.answered.as_ref().filter(|answered| answered.request_id != job.request.request_id)?;
+    let (this, newer) = job.sent().at.zip(newer.sent_at)?;
+    (job.request.kind != Kind::Delete && this < newer).then(|| {
+        Stop::Failed(format!(
+            "This request was sent at {this} and delivered again after one that CloudFormation sent at {newer}, which has \
+             succeeded and stays in force, so this one stopped; there is nothing to do."
+        ))
+    })
+}
+
+/// Whether a Delete has ended since this request was sent.
+fn is_over<C, K: Clock>(job: &Job<'_, C, K>, tombstones: &[Tombstone]) -> bool {
+    tombstone::of(tombstones, &job.owner).is_some_and(|tombstone| tombstone.ends(&job.sent()))
+}
+
+/// Waits before the row is read again: not where somebody else has certainly written it.
+async fn settle<C, K: Clock>(job: &Job<'_, C, K>, fault: &Fault, attempt: u32) {
+    if fault.kind != FaultKind::Stale {
+        job.clock.sleep(back_off(job.clock, attempt)).await;
+    }
+}
+
+fn restless() -> Stop {
+    Stop::Failed("The ledger row keeps changing under our hands; try again.".to_owned())
 }
 
 /// The row of a new protection that still claims what a Delete has left. Nothing in a distribution counts as written: the
@@ -152,13 +239,8 @@ fn taken_over(left: Row, new: &Row) -> Row {
     if let Some(distribution) = &mut made.distribution {
         distribution.written = false;
     }
-    for replaced in &mut made.replaced {
-        match replaced {
-            Replaced::Distribution(distribution) => distribution.written = false,
-            Replaced::Records(_) | Replaced::HealthCheck(_) => {}
-        }
-    }
-    Row { made, flips: left.flips, ..new.clone() }
+    give_up_former(&mut made);
+    Row { made, flips: left.flips, tombstones: left.tombstones, ..new.clone() }
 }
 
 /// Whether the row has to be read before anything else is said about it.

@@ -10,18 +10,19 @@ use failopen::finding::{Finding, summary};
 use failopen::flip::posture;
 use failopen::health_check;
 use failopen::id::HealthCheckId;
-use failopen::ledger::{Answered, Lifecycle, MadeHealthCheck, MadeRecords, Replaced, Row};
+use failopen::ledger::{Answered, Lifecycle, Made, MadeHealthCheck, MadeRecords, Replaced, Row};
 use failopen::port::{Apply, Clock, Observe};
 use failopen::preflight::{Observed, findings, refusing};
 use failopen::properties::{self, Problem};
 use failopen::records;
 use failopen::spec::{Dns, Preflight, Spec};
+use failopen::tombstone::Tombstone;
 use jiff::SignedDuration;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, overtaken};
 use crate::event::Kind;
 use crate::job::Job;
-use crate::observation::{observe, rows};
+use crate::observation::{neighbors, observe};
 use crate::removal::take_away;
 use crate::respond::answer;
 use crate::stop::Stop;
@@ -39,13 +40,18 @@ pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>)
         Some(spec) if refused.is_empty() => spec,
         Some(_) | None => return Err(Stop::Refused { problems, findings: refused }),
     };
-    let rows = rows(job.cloud, job.clock).await?;
+    let seen = Entry::tombstone(job, &spec.name).await?;
+    let neighbors = neighbors(job.cloud, job.clock).await?;
     if problems.is_empty()
-        && let Some(body) = answered(job, &spec, &rows)
+        && let Some(body) = answered(job, &spec, &neighbors.rows)
     {
         return Ok(body);
     }
-    let observed = observe(job.cloud, job.clock, &spec, &job.owner, rows).await?;
+    let present = neighbors.rows.iter().find(|row| row.name == spec.name && row.owner == job.owner);
+    if let Some(stop) = present.and_then(|row| overtaken(job, row)) {
+        return Err(stop);
+    }
+    let observed = observe(job.cloud, job.clock, &spec, &job.owner, neighbors).await?;
     let findings = findings(&spec, &job.owner, &observed);
     let mut refused = refusing(spec.preflight, &findings);
     // An Update that rolls a failed one back is not stopped here: it gets as far as it can.
@@ -54,7 +60,7 @@ pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>)
     if !problems.is_empty() || !refused.is_empty() {
         return Err(Stop::Refused { problems, findings: refused });
     }
-    bring_about(job, &spec, &observed, &findings).await
+    bring_about(job, &spec, &observed, &findings, seen.as_ref()).await
 }
 
 /// Another name is another protection: CloudFormation would keep the physical id, and the old one would be orphaned.
@@ -83,12 +89,13 @@ async fn bring_about<C: Observe + Apply, K: Clock>(
     spec: &Spec,
     observed: &Observed,
     findings: &[Finding],
+    seen: Option<&Tombstone>,
 ) -> Result<String, Stop> {
     let mut first = Row::creating(job.owner.clone(), &job.request.stack_id, &job.request.logical_id, spec.clone());
     if job.request.kind == Kind::Create {
         first.created_by = Some(job.request.request_id.clone());
     }
-    let mut entry = Entry::begin(job, first).await?;
+    let mut entry = Entry::begin(job, first, seen).await?;
     let outcome = take_steps(job, &mut entry, spec, observed, findings).await;
     if outcome == Err(Stop::Superseded) {
         withdraw(job, &entry.row).await;
@@ -103,7 +110,12 @@ async fn withdraw<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) 
         Ok(Some(found)) if found.row.owner != job.owner => {
             Ok(vec!["everything: the name has another owner now".to_owned()])
         }
-        Ok(_) => take_away(job, row).await,
+        Ok(Some(found)) if found.row.lifecycle != Lifecycle::Deleting => {
+            Ok(vec!["everything: a newer request has the protection now".to_owned()])
+        }
+        // The Delete's row knows what another copy of this request has made, and which edges have to stop using it first.
+        Ok(Some(found)) => take_away(job, &found.row).await,
+        Ok(None) => take_away(job, row).await,
         Err(fault) => Err(Stop::fault("Reading the ledger", &fault)),
     };
     match outcome {
@@ -153,8 +165,7 @@ async fn take_steps<C: Observe + Apply, K: Clock>(
     let posture = entry.row.made.distribution.as_ref().map(|made| posture(&ensured.document, made).to_string());
     let data = data(spec, &entry.row, &check.id, posture.unwrap_or_default(), findings, &left);
     let body = answer(job, &spec.name, Outcome::Success { data }).body();
-    finish(job, entry, spec, &body).await?;
-    Ok(body)
+    finish(job, entry, spec, body).await
 }
 
 /// The values of `Fn::GetAtt`.
@@ -182,22 +193,27 @@ fn data(
     ])
 }
 
-/// The last write: from here on automation acts on the protection.
+/// The last write: from here on automation acts on the protection. Returns the body to answer with: that of another copy
+/// of this very request, where it was the first to finish.
 async fn finish<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     entry: &mut Entry,
     spec: &Spec,
-    body: &str,
-) -> Result<(), Stop> {
+    body: String,
+) -> Result<String, Stop> {
+    let request_id = &job.request.request_id;
     entry
         .save(job, |row| {
             row.lifecycle = Lifecycle::Active;
             row.spec = spec.clone();
-            row.answered = Some(Answered { request_id: job.request.request_id.clone(), body: body.to_owned() });
+            if row.answered.as_ref().is_none_or(|answered| answered.request_id != *request_id) {
+                let (request_id, body) = (request_id.clone(), body.clone());
+                row.answered = Some(Answered { request_id, body, sent_at: job.sent().at });
+            }
         })
         .await?;
     tracing::info!(protection = %spec.name, step = "ledger", outcome = "active", "the protection is active");
-    Ok(())
+    Ok(entry.row.answered.as_ref().map_or(body, |answered| answered.body.clone()))
 }
 
 /// What an Update replaced, once nothing uses it any more.
@@ -236,6 +252,16 @@ impl Doomed {
     }
 }
 
+/// From here on nothing that was written into a former distribution is certain to be there.
+pub(crate) fn give_up_former(made: &mut Made) {
+    for replaced in &mut made.replaced {
+        match replaced {
+            Replaced::Distribution(former) => former.written = false,
+            Replaced::Records(_) | Replaced::HealthCheck(_) => {}
+        }
+    }
+}
+
 /// Takes the protection out of former distributions, then removes former records (after every edge has stopped using
 /// them) and former health checks. Returns what was left alone.
 async fn remove_replaced<C: Observe + Apply, K: Clock>(
@@ -251,6 +277,8 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
     if entry.row.made.replaced.len() == doomed.kept.len() {
         return Ok(left);
     }
+    // A roll-back that comes after this must not take a behaviour that is restored for one that failed open.
+    entry.save(job, |row| give_up_former(&mut row.made)).await?;
     let claims = distribution::claims(&entry.row);
     for ours in claims.iter().filter(|ours| ours.distribution != spec.distribution) {
         let taken_out = distribution::take_out(job, ours).await?;

@@ -10,15 +10,13 @@ use serde_json::{Map, Value, json};
 /// Field of an event with which the function continues its own work.
 const CONTINUATION: &str = "FailopenStartedAt";
 
-#[derive(Debug)]
 pub(crate) enum Event {
     Resource(Box<Request>),
     /// `{"action": "plan", "properties": {…}}`
     Plan(Map<String, Value>),
 }
 
-/// A request of CloudFormation. What must not be printed is of a type that cannot be.
-#[derive(Debug)]
+/// A request of CloudFormation. It holds what must not be printed, so it cannot be.
 pub(crate) struct Request {
     pub(crate) kind: Kind,
     pub(crate) response_url: Secret<String>,
@@ -145,18 +143,18 @@ mod tests {
     }
 
     fn request(event: Value) -> Request {
-        match parse(event).expect("a valid event") {
-            Event::Resource(request) => *request,
-            Event::Plan(_) => panic!("a request of CloudFormation"),
+        match parse(event) {
+            Ok(Event::Resource(request)) => *request,
+            Ok(Event::Plan(_)) => panic!("a request of CloudFormation"),
+            Err(failure) => panic!("{failure}"),
         }
     }
 
     #[test]
-    fn a_request_is_read_and_cannot_be_printed() {
+    fn a_request_is_read_with_what_this_program_does_not_know() {
         let request = request(create());
         assert_eq!((request.kind, request.request_id.as_str()), (Kind::Create, "request-1"));
         assert_eq!(request.properties.expose()["Name"], "www");
-        assert!(!format!("{request:?}").contains("canary"));
     }
 
     #[test]
@@ -173,7 +171,7 @@ mod tests {
         for field in ["RequestType", "ResponseURL", "StackId", "RequestId", "LogicalResourceId"] {
             let mut event = create();
             event.as_object_mut().expect("a map").remove(field);
-            let failure = parse(event).expect_err("it cannot be answered");
+            let failure = parse(event).err().expect("it cannot be answered");
             assert!(failure.message.contains(field) && !failure.message.contains("canary"), "{failure}");
         }
     }
@@ -190,7 +188,7 @@ mod tests {
             (json!([]), "object"),
             (json!("x"), "object"),
         ] {
-            let failure = parse(event).expect_err("not a request");
+            let failure = parse(event).err().expect("not a request");
             assert!(failure.message.contains(named), "{failure}");
         }
     }

@@ -1,14 +1,13 @@
 //! parse → check → carry out → respond: one outcome for every request, on every path.
 
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 
-use failopen::failure::Failure;
+use failopen::failure::{ErrorType, Failure};
 use failopen::id::OwnerMark;
+use failopen::limits::{ANSWER, CALL, SPARE, within};
 use failopen::port::{Apply, Clock, Observe, Respond};
 use failopen::properties;
 use futures_util::FutureExt;
-use futures_util::future::{Either, select};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tracing::Instrument;
@@ -22,8 +21,9 @@ use crate::removal::remove;
 use crate::respond::{check, deleted, deliver, failed};
 use crate::stop::Stop;
 
-/// Work that still runs this long before Lambda's deadline is cut off, so that it can be answered.
-const CUT_OFF: SignedDuration = SignedDuration::from_secs(8);
+/// Work that still runs this long before Lambda's deadline is cut off, so that the function can be invoked again and, where that
+/// fails, the request can still be answered.
+const CUT_OFF: SignedDuration = CALL.saturating_add(ANSWER).saturating_add(SPARE);
 /// How long CloudFormation waits for a resource, unless its `ServiceTimeout` says less.
 const SERVICE_TIMEOUT: SignedDuration = SignedDuration::from_secs(3600);
 /// Less than this before CloudFormation stops waiting, another invocation would come too late.
@@ -42,7 +42,10 @@ pub async fn handle<C: Observe + Apply + Respond, K: Clock>(
     event: Value,
 ) -> Result<Value, Failure> {
     match event::parse(event)? {
-        Event::Plan(properties) => preview(engine, cloud, clock, &properties).await,
+        Event::Plan(properties) => {
+            let plan = within(clock, deadline - SPARE, preview(engine, cloud, clock, &properties)).await;
+            plan.unwrap_or_else(|| Err(not_planned_in_time()))
+        }
         Event::Resource(request) => {
             let name = properties::name(request.properties.expose());
             let protection = name.as_ref().map_or("", |name| name.as_str());
@@ -102,16 +105,22 @@ async fn resource<C: Observe + Apply + Respond, K: Clock>(
 
 /// Does the work, and turns a panic and a hang into an outcome that can be answered.
 async fn guarded<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, cut_off: Timestamp) -> Result<String, Stop> {
-    let work = AssertUnwindSafe(carry_out(job)).catch_unwind();
-    match select(pin!(work), pin!(job.clock.passed(cut_off))).await {
-        Either::Left((Ok(outcome), _)) => outcome,
-        Either::Left((Err(_panic), _)) => Err(Stop::Failed(
+    match within(job.clock, cut_off, AssertUnwindSafe(carry_out(job)).catch_unwind()).await {
+        Some(Ok(outcome)) => outcome,
+        Some(Err(_panic)) => Err(Stop::Failed(
             "The provision function met a defect of its own and stopped; what it had made is recorded in the ledger, so the \
              same request can be repeated, and a Delete removes it."
                 .to_owned(),
         )),
-        Either::Right(_) => Err(Stop::OutOfTime),
+        None => Err(Stop::OutOfTime),
     }
+}
+
+fn not_planned_in_time() -> Failure {
+    Failure::new(
+        ErrorType::Unavailable,
+        "The plan was not made in time, because AWS does not answer; nothing was changed, because planning only reads. Ask again.",
+    )
 }
 
 async fn carry_out<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) -> Result<String, Stop> {

@@ -180,6 +180,10 @@ pub(crate) async fn wait_until_healthy<C: Observe + Apply, K: Clock>(
                 Some(percent) => format!("{percent} % of {} checkers reach it", checkers.reporting),
                 None => "no checker has reported yet".to_owned(),
             },
+            // Waiting gives nobody a permission back.
+            Err(fault) if fault.kind == FaultKind::AccessDenied => {
+                return Err(Stop::fault("Reading what the health checkers report", &fault));
+            }
             Err(fault) => fault.to_string(),
         };
         let out_of_time = job.clock.now() >= give_up || job.pause(POLL).await.is_err();

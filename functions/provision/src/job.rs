@@ -1,7 +1,9 @@
 //! One request being carried out: what every step needs, and how it waits.
 
 use failopen::id::OwnerMark;
+use failopen::limits::jittered;
 use failopen::port::{Clock, Fault, FaultKind};
+use failopen::tombstone::Sent;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::Engine;
@@ -14,8 +16,8 @@ const ATTEMPTS: u32 = 4;
 const ATTEMPTS_IF_DENIED: u32 = 3;
 /// Between those.
 const IAM_SETTLES: SignedDuration = SignedDuration::from_secs(5);
-/// Time that a Create keeps back from waiting: enough to answer and to be asked again.
-const RESERVE: SignedDuration = SignedDuration::from_secs(20);
+/// Time that a Create keeps back from waiting: more than what the work is cut off by, so that it ends by itself.
+const RESERVE: SignedDuration = SignedDuration::from_secs(60);
 /// Time that a Delete or Update keeps back: they go on in another invocation.
 const RESERVE_TO_CONTINUE: SignedDuration = SignedDuration::from_secs(90);
 
@@ -47,6 +49,11 @@ impl<C, K: Clock> Job<'_, C, K> {
         Ok(())
     }
 
+    /// The request, as far as it can be put in order with others.
+    pub(crate) fn sent(&self) -> Sent {
+        Sent::new(self.request.request_id.as_str(), self.request.response_url.expose())
+    }
+
     pub(crate) async fn persist<T>(&self, call: impl AsyncFn() -> Result<T, Fault>) -> Result<T, Fault> {
         persist(self.clock, call).await
     }
@@ -62,7 +69,7 @@ pub(crate) async fn persist<T, K: Clock>(clock: &K, call: impl AsyncFn() -> Resu
                 attempt += 1;
             }
             Err(fault) if attempt < ATTEMPTS_IF_DENIED && fault.kind == FaultKind::AccessDenied => {
-                clock.sleep(IAM_SETTLES).await;
+                clock.sleep(jittered(IAM_SETTLES, clock.now())).await;
                 attempt += 1;
             }
             outcome => return outcome,
@@ -70,8 +77,7 @@ pub(crate) async fn persist<T, K: Clock>(clock: &K, call: impl AsyncFn() -> Resu
     }
 }
 
-/// 1, 2, 4, … seconds and up to half a second more, so that functions which began together do not stay together.
+/// 1, 2, 4, … 16 seconds, with jitter.
 pub(crate) fn back_off<K: Clock>(clock: &K, attempt: u32) -> SignedDuration {
-    let jitter = i64::from(clock.now().subsec_nanosecond().unsigned_abs() / 1_000_000 % 500);
-    SignedDuration::from_secs(1 << attempt.saturating_sub(1).min(4)) + SignedDuration::from_millis(jitter)
+    jittered(SignedDuration::from_secs(1 << attempt.saturating_sub(1).min(4)), clock.now())
 }

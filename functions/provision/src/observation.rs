@@ -6,21 +6,41 @@ use failopen::document::Document;
 use failopen::failure::{ErrorType, Failure};
 use failopen::finding::{Code, Finding, Target};
 use failopen::health_check::claimed;
-use failopen::id::{HealthCheckId, OwnerMark};
+use failopen::id::{HealthCheckId, OwnerMark, ProtectionName};
 use failopen::ledger::{Lifecycle, Row};
 use failopen::observe::first_alive;
 use failopen::port::{Clock, Fault, FaultKind, Observe, ObservedHealthCheck, ObservedZone, ProbeOutcome, RecordSet};
 use failopen::preflight::Observed;
 use failopen::probe;
+use failopen::rows::Rows;
 use failopen::spec::{HealthCheckSpec, Preflight, Spec, Zone};
 use failopen::wiring::{Ours, wire};
 
 use crate::job::persist;
+use crate::stop::advice;
 
-/// All rows of the ledger.
-pub(crate) async fn rows<C: Observe, K: Clock>(cloud: &C, clock: &K) -> Result<Vec<Row>, Failure> {
-    let rows = persist(clock, async || cloud.rows().await).await.map_err(|fault| Failure::ledger(&fault))?;
-    Ok(rows.into_iter().map(|versioned| versioned.row).collect())
+/// The ledger, as far as it can be read.
+pub(crate) struct Neighbors {
+    /// Every row, ours too where there is one.
+    pub(crate) rows: Vec<Row>,
+    pub(crate) unreadable: Vec<ProtectionName>,
+}
+
+/// Reads all of the ledger.
+pub(crate) async fn neighbors<C: Observe, K: Clock>(cloud: &C, clock: &K) -> Result<Neighbors, Failure> {
+    let Rows { readable, unreadable } = persist(clock, async || cloud.rows().await)
+        .await
+        .map_err(|fault| Failure { error_type: ErrorType::LedgerUnavailable, ..unread(&fault) })?;
+    Ok(Neighbors {
+        rows: readable.into_iter().map(|versioned| versioned.row).collect(),
+        unreadable: unreadable.into_iter().map(|row| row.name).collect(),
+    })
+}
+
+/// A read that failed while nothing was changed yet: what it means for a deployment.
+fn unread(fault: &Fault) -> Failure {
+    let message = format!("{fault}, so nothing was changed and traffic stays as it is: {}.", advice(fault.kind));
+    Failure { message, ..Failure::remote(fault) }
 }
 
 /// Reads the world around one protection.
@@ -34,8 +54,9 @@ pub(crate) async fn observe<C: Observe, K: Clock>(
     clock: &K,
     spec: &Spec,
     owner: &OwnerMark,
-    rows: Vec<Row>,
+    neighbors: Neighbors,
 ) -> Result<Observed, Failure> {
+    let Neighbors { rows, unreadable } = neighbors;
     let row = rows.iter().find(|row| row.name == spec.name && row.owner == *owner);
     let mut denied = Vec::new();
     let distribution = distribution(cloud, clock, spec, &mut denied).await?;
@@ -46,14 +67,24 @@ pub(crate) async fn observe<C: Observe, K: Clock>(
     let health_checks = health_checks(cloud, clock, spec, row).await?;
     let name = spec.name.alarm();
     let alarms = persist(clock, async || cloud.alarms(std::slice::from_ref(&name)).await).await;
-    let alarm = alarms.map_err(|fault| Failure::remote(&fault))?.into_iter().next();
+    let alarm = alarms.map_err(|fault| unread(&fault))?.into_iter().next();
     let alarm = alarm.unwrap_or_else(|| failopen::alarm::ObservedAlarm::missing(name));
     let alarm_owner = match alarm.arn.as_str() {
         "" => None,
-        arn => persist(clock, async || cloud.alarm_owner(arn).await).await.map_err(|fault| Failure::remote(&fault))?,
+        arn => persist(clock, async || cloud.alarm_owner(arn).await).await.map_err(|fault| unread(&fault))?,
     };
-    let mut observed =
-        Observed { distribution, zone, records, health_checks, alarm, alarm_owner, rows, application: None, denied };
+    let mut observed = Observed {
+        distribution,
+        zone,
+        records,
+        health_checks,
+        alarm,
+        alarm_owner,
+        rows,
+        unreadable,
+        application: None,
+        denied,
+    };
     observed.application = application(cloud, spec, owner, &observed).await;
     Ok(observed)
 }
@@ -115,7 +146,7 @@ fn absent_or_denied(fault: &Fault, property: &str, target: Target, denied: &mut 
             Ok(())
         }
         FaultKind::Throttled | FaultKind::Stale | FaultKind::Refused | FaultKind::Unknown | FaultKind::Malformed => {
-            Err(Failure::remote(fault))
+            Err(unread(fault))
         }
     }
 }
@@ -134,9 +165,9 @@ async fn health_checks<C: Observe, K: Clock>(
     };
     for id in adopted.into_iter().chain(&spec.secondary_health_check) {
         let check = persist(clock, async || cloud.health_check(id).await).await;
-        found.extend(check.map_err(|fault| Failure::remote(&fault))?.map(|check| (check.id.clone(), check)));
+        found.extend(check.map_err(|fault| unread(&fault))?.map(|check| (check.id.clone(), check)));
     }
-    let own = own_checks(cloud, clock, row).await.map_err(|fault| Failure::remote(&fault))?;
+    let own = own_checks(cloud, clock, row).await.map_err(|fault| unread(&fault))?;
     found.extend(own.into_iter().map(|check| (check.id.clone(), check)));
     Ok(found)
 }

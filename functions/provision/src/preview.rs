@@ -8,7 +8,7 @@ use failopen::properties::{self, Problem};
 use serde_json::{Map, Value};
 
 use crate::engine::Engine;
-use crate::observation::{observe, rows};
+use crate::observation::{neighbors, observe};
 
 /// Stands for the mark of a resource that does not exist yet.
 const NOBODY: &str = "planned";
@@ -32,11 +32,11 @@ pub(crate) async fn preview<C: Observe, K: Clock>(
         let texts: Vec<String> = refused.iter().map(|finding| format!("! {finding}\n")).collect();
         return answer(&Plan { plan: Vec::new(), findings: refused, text: texts.concat() });
     }
-    let rows = rows(cloud, clock).await?;
+    let neighbors = neighbors(cloud, clock).await?;
     // Who asks is no resource of a stack, so what exists under this name is taken for what is meant.
-    let present = rows.iter().find(|row| row.name == spec.name).map(|row| row.owner.clone());
+    let present = neighbors.rows.iter().find(|row| row.name == spec.name).map(|row| row.owner.clone());
     let owner = present.unwrap_or_else(|| OwnerMark::new(NOBODY));
-    let observed = observe(cloud, clock, &spec, &owner, rows).await?;
+    let observed = observe(cloud, clock, &spec, &owner, neighbors).await?;
     answer(&plan(&spec, &owner, &observed, &engine.react_function))
 }
 

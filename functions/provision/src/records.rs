@@ -37,8 +37,9 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
         let changes = establish(&wanted, claimed(&entry.row), &job.owner, &spec.name, &present)
             .map_err(|conflict| Stop::findings(&[conflict]))?;
         if changes.is_empty() {
-            let is_fresh = last_fault.is_some() || entry.row.lifecycle == Lifecycle::Creating;
-            if is_fresh {
+            // The batch may be one of an earlier attempt that died before every server had it.
+            let may_be_fresh = last_fault.is_some() || entry.row.lifecycle != Lifecycle::Active;
+            if may_be_fresh {
                 job.pause(USUALLY_INSYNC).await?;
             }
             return settle(job, entry, &wanted).await;

@@ -4,6 +4,7 @@
 //! Create that failed or was cancelled anywhere, removes exactly what that Create made.
 
 use failopen::ledger::{Lifecycle, Row};
+use failopen::limits::{CALL, SPARE};
 use failopen::port::{Apply, Clock, Observe};
 use failopen::properties;
 use failopen::wiring::Ours;
@@ -17,6 +18,9 @@ use crate::{alarm, distribution};
 
 /// Rounds of restoring and waiting: more than one only where somebody writes our origin back meanwhile.
 const ROUNDS: u32 = 5;
+/// A write that was on its way when the row said `deleting` has arrived by then, or never will: whoever sent it looks at the
+/// row before the next one. With the records gone it would send traffic nowhere.
+const IN_FLIGHT: SignedDuration = CALL.saturating_add(SPARE);
 
 /// Carries out a Delete. Returns what was left because it is not ours any more.
 pub(crate) async fn remove<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) -> Result<Vec<String>, Stop> {
@@ -24,7 +28,7 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) ->
         // A name that cannot be one was never accepted: nothing can have been made under it.
         return Ok(Vec::new());
     };
-    let Some(mut entry) = Entry::find(job, &name).await? else { return Ok(Vec::new()) };
+    let Some(mut entry) = Entry::find_or_bury(job, &name).await? else { return Ok(Vec::new()) };
     match entry.save(job, |row| row.lifecycle = Lifecycle::Deleting).await {
         Ok(()) => {}
         Err(Stop::Superseded) => return Ok(Vec::new()),
@@ -70,17 +74,19 @@ pub(crate) async fn take_away<C: Observe + Apply, K: Clock>(
 async fn restore<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Result<Vec<String>, Stop> {
     let claims = distribution::claims(row);
     let ttl = records::claimed(row).map(|made| made.ttl).max();
-    for _ in 0..ROUNDS {
+    for round in 1..=ROUNDS {
         let (_, left) = take_out_everywhere(job, row, &claims).await?;
         let Some(ttl) = ttl.filter(|_| !claims.is_empty()) else { return Ok(left) };
         for ours in &claims {
             distribution::wait_until_deployed(job, &ours.distribution).await?;
         }
-        // Edges that asked for the record just before keep its answer this long.
-        job.pause(SignedDuration::from_secs(i64::from(ttl))).await?;
+        // Edges that asked for the record just before keep its answer for the TTL.
+        job.pause(SignedDuration::from_secs(i64::from(ttl)).max(IN_FLIGHT)).await?;
         // A Create that is still running may have written after our look: its origin must not lead to nothing.
         let (changed, _) = take_out_everywhere(job, row, &claims).await?;
-        if !changed {
+        // It may also have taken its own write out again meanwhile, which edges may not know yet. Where others never stop
+        // deploying, this is looked at for some rounds only.
+        if !changed && (round == ROUNDS || are_deployed(job, &claims).await?) {
             tracing::info!(
                 protection = %row.name,
                 step = "distribution",
@@ -94,6 +100,15 @@ async fn restore<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -
         "Somebody keeps pointing distribution behaviours at failopen-{}, so its records were kept; stop that and delete again.",
         row.name
     )))
+}
+
+async fn are_deployed<C: Observe, K: Clock>(job: &Job<'_, C, K>, claims: &[Ours]) -> Result<bool, Stop> {
+    for ours in claims {
+        if !distribution::is_deployed(job, &ours.distribution).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether anything was written, and what was left alone.

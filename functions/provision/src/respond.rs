@@ -1,8 +1,9 @@
 //! The answer channel: one outcome for every request, whatever happens on the way.
 
-use failopen::answer::{Answer, Outcome};
+use failopen::answer::{Answer, LONGEST_BODY, Outcome};
 use failopen::failure::{ErrorType, Failure};
 use failopen::id::{OwnerMark, ProtectionName};
+use failopen::limits::{ANSWER, SPARE};
 use failopen::port::{Clock, FaultKind, Respond};
 use failopen::properties;
 use failopen::response_url;
@@ -14,10 +15,11 @@ use crate::event::Request;
 use crate::job::{Job, back_off};
 use crate::stop::Stop;
 
-/// Deliveries tried.
-const ATTEMPTS: u32 = 5;
-/// No attempt begins later than this before Lambda's deadline.
-const MARGIN: SignedDuration = SignedDuration::from_secs(5);
+/// Deliveries tried where the URL refuses: what its signature rests on may not be known everywhere yet, but one that has
+/// expired is never taken again.
+const ATTEMPTS_IF_REFUSED: u32 = 5;
+/// No attempt but the first begins later than this before Lambda's deadline: it may take its whole time.
+const MARGIN: SignedDuration = ANSWER.saturating_add(SPARE);
 
 /// Whether this request may be answered at all.
 ///
@@ -41,7 +43,15 @@ pub(crate) fn check(engine: &Engine, request: &Request) -> Result<(), Failure> {
             "The request was not carried out and nothing was sent: {forbidden}. In a rehearsal, set the stack parameter \
              CustomResourceResponseOrigin to the local AWS."
         ))
-    })
+    })?;
+    let owner = OwnerMark::of(&request.stack_id, &request.logical_id);
+    match failed(engine, request, &owner, &Stop::OutOfTime).fits() {
+        true => Ok(()),
+        false => Err(Failure::invalid(format!(
+            "The request's ids are so long that no answer could repeat them within CloudFormation's {LONGEST_BODY} bytes, so it \
+             was not carried out and nothing was sent; CloudFormation sends none like it."
+        ))),
+    }
 }
 
 /// The success answer of a job.
@@ -79,7 +89,7 @@ fn to(request: &Request, physical_id: String, outcome: Outcome) -> Answer {
     }
 }
 
-/// Delivers an answer: the same bytes again until they arrive or time is up.
+/// Delivers an answer: the same bytes again, at growing and jittered intervals, until they arrive or time is up.
 ///
 /// # Errors
 /// `Unavailable`: Lambda then delivers the event again, and the work, which is done, is answered once more.
@@ -97,8 +107,15 @@ pub(crate) async fn deliver<C: Respond, K: Clock>(
             Err(fault) => fault,
         };
         let pause = back_off(clock, attempt);
-        let is_last = attempt == ATTEMPTS || clock.now() + pause + MARGIN > deadline;
-        if is_last || !matches!(fault.kind, FaultKind::Unknown | FaultKind::Throttled) {
+        let is_hopeless = match fault.kind {
+            FaultKind::Unknown | FaultKind::Throttled => false,
+            FaultKind::NotFound
+            | FaultKind::AccessDenied
+            | FaultKind::Stale
+            | FaultKind::Refused
+            | FaultKind::Malformed => attempt >= ATTEMPTS_IF_REFUSED,
+        };
+        if is_hopeless || clock.now() + pause + MARGIN > deadline {
             return Err(Failure::new(
                 ErrorType::Unavailable,
                 format!(

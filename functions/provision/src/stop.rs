@@ -31,19 +31,7 @@ impl Stop {
 
     /// A remote call failed for good while `doing` something.
     pub(crate) fn fault(doing: &str, fault: &Fault) -> Self {
-        let advice = match fault.kind {
-            FaultKind::AccessDenied => {
-                "allow it to the provision function's role (the Allowed… parameters of the engine's stack, or an organisation \
-                 policy) and try again"
-            }
-            FaultKind::Throttled => "AWS limits the rate; wait some minutes and try again",
-            FaultKind::Stale => "somebody else keeps changing it; stop that and try again",
-            FaultKind::NotFound => "it is gone; check the id and try again",
-            FaultKind::Refused => "AWS refused it; mend what it names and try again",
-            FaultKind::Unknown => "its outcome is unknown; a later attempt reads before it goes on, so try again",
-            FaultKind::Malformed => "the answer cannot be understood; look at the object in the console",
-        };
-        Self::Failed(format!("{doing} failed ({fault}): {advice}."))
+        Self::Failed(format!("{doing} failed ({fault}): {}.", advice(fault.kind)))
     }
 
     /// The reason that CloudFormation shows, worst first.
@@ -72,6 +60,22 @@ impl Stop {
                     .to_owned()
             }
         }
+    }
+}
+
+/// What to do about a call that failed for good.
+pub(crate) fn advice(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::AccessDenied => {
+            "allow it to the provision function's role (the Allowed… parameters of the engine's stack, or an organisation \
+             policy) and try again"
+        }
+        FaultKind::Throttled => "AWS limits the rate; wait some minutes and try again",
+        FaultKind::Stale => "somebody else keeps changing it; stop that and try again",
+        FaultKind::NotFound => "it is gone; check the id and try again",
+        FaultKind::Refused => "AWS refused it; mend what it names and try again",
+        FaultKind::Unknown => "its outcome is unknown; a later attempt reads before it goes on, so try again",
+        FaultKind::Malformed => "the answer cannot be understood; look at the object in the console, then try again",
     }
 }
 

@@ -8,16 +8,19 @@ use failopen::failure::{ErrorType, Failure};
 use failopen::flip;
 use failopen::id::{AlarmName, ProtectionName};
 use failopen::ledger::{Latch, Versioned};
+use failopen::limits::{ATTEMPT, CALL, PROBE, SPARE, within};
 use failopen::notice::{self, Seen};
 use failopen::observe::read_drift;
-use failopen::port::{Apply, Clock, Converge, Fault, Message, Metric, Observe};
+use failopen::port::{Apply, Clock, Converge, Metric, Observe};
 use failopen::posture::{Posture, Traffic, traffic};
+use failopen::rows::{Rows, UnreadableRow};
 use futures_util::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::event::{self, Look};
+use crate::ledger::{without_ledger, without_row};
 use crate::observe::{Observed, Unreadable, alarm_names, drift_is_due, observe, settle};
 use crate::signal::{metrics, remember_and_tell};
 
@@ -25,19 +28,23 @@ use crate::signal::{metrics, remember_and_tell};
 const IN_FLIGHT: usize = 10;
 /// A flip that was intended this long ago has ended: it lives no longer than the function's time-out.
 const FLIP_LIFE: SignedDuration = SignedDuration::from_secs(60);
-/// Time kept back for writing, telling and answering.
-const RESERVE: SignedDuration = SignedDuration::from_secs(5);
+/// Time kept back for asking flip, once, and for ending well before the deadline.
+const TO_ASK: SignedDuration = ATTEMPT.saturating_add(SPARE);
+/// Time kept back for remembering and telling.
+const TO_TELL: SignedDuration = ATTEMPT.saturating_add(ATTEMPT).saturating_add(SPARE);
+/// Time kept back from reading: what hangs is given up early enough to decide about the rest, probes included.
+const TO_DECIDE: SignedDuration = PROBE.saturating_add(CALL).saturating_add(SPARE);
 
 /// One line of the answer.
 #[derive(Clone, Debug, Serialize)]
-struct Answer {
-    protection: String,
+pub(crate) struct Answer {
+    pub(crate) protection: String,
     #[serde(flatten)]
-    decision: Decision,
-    posture: Posture,
-    traffic: Traffic,
+    pub(crate) decision: Decision,
+    pub(crate) posture: Posture,
+    pub(crate) traffic: Traffic,
     /// `requested`: flip was asked to converge.
-    flip: &'static str,
+    pub(crate) flip: &'static str,
 }
 
 /// Handles one event.
@@ -53,52 +60,84 @@ pub async fn handle<C: Observe + Apply, K: Clock>(
     event: Value,
 ) -> Result<Value, Failure> {
     let look = event::parse(&event).map_err(Failure::invalid)?;
+    let decided = within(clock, deadline - SPARE, look_and_decide(commands, cloud, clock, deadline, look)).await;
+    decided.unwrap_or_else(|| Err(out_of_time()))
+}
+
+/// A call has hung for so long that Lambda is about to end the function. As a failed event it reaches people; what was begun
+/// is found by the next tick.
+fn out_of_time() -> Failure {
+    Failure::new(
+        ErrorType::Unavailable,
+        "react was not finished in time, because AWS or a probed host does not answer; the next tick looks again, and DNS \
+         failover (layer 1) does not depend on it. Ask flip for status.",
+    )
+}
+
+async fn look_and_decide<C: Observe + Apply, K: Clock>(
+    commands: &Commands,
+    cloud: &C,
+    clock: &K,
+    deadline: Timestamp,
+    look: Look,
+) -> Result<Value, Failure> {
     let rows = match cloud.rows().await {
         Ok(rows) => rows,
         Err(fault) => return Ok(without_ledger(commands, cloud, clock, &look, &fault).await),
     };
-    let chosen = choose(rows, &look)?;
-    let observed = observe(cloud, clock, chosen).await;
+    let Chosen { readable: chosen, unreadable } = choose(rows, &look)?;
+    let observed = observe(cloud, clock, deadline - TO_DECIDE, chosen).await;
 
     let due = match look {
         Look::Tick => drift_is_due(&observed, clock.now()),
         Look::Alarms(_) | Look::Protection(_) => Default::default(),
     };
     let read_drift_of = |seen: &Observed| due.contains(seen.versioned.row.name.as_str());
-    let answers: Vec<Answer> = futures_util::stream::iter(&observed)
+    let mut answers: Vec<Answer> = futures_util::stream::iter(&observed)
         .map(|seen| one_protection(commands, cloud, clock, deadline, seen, read_drift_of(seen)))
         .buffered(IN_FLIGHT)
         .collect()
         .await;
+    for row in &unreadable {
+        answers.push(without_row(commands, cloud, row).await);
+    }
     Ok(json!({ "decisions": answers }))
 }
 
-/// The protections an event points at, in the order of their priority.
-fn choose(rows: Vec<Versioned>, look: &Look) -> Result<Vec<Versioned>, Failure> {
-    let known: Vec<String> = rows.iter().map(|versioned| versioned.row.name.to_string()).collect();
-    let mut chosen: Vec<Versioned> = rows
-        .into_iter()
-        .filter(|versioned| match look {
-            Look::Tick => true,
-            Look::Protection(name) => versioned.row.name == *name,
-            Look::Alarms(names) => alarm_names(&versioned.row).iter().any(|name| names.contains(name)),
-        })
-        .collect();
-    chosen.sort_by(|a, b| (a.row.spec.priority, &a.row.name).cmp(&(b.row.spec.priority, &b.row.name)));
+/// The protections that an event points at.
+struct Chosen {
+    /// In the order of their priority.
+    readable: Vec<Versioned>,
+    unreadable: Vec<UnreadableRow>,
+}
+
+fn choose(rows: Rows, look: &Look) -> Result<Chosen, Failure> {
+    let known: Vec<String> = rows.names().into_iter().map(ToString::to_string).collect();
+    let points_at = |name: &ProtectionName, alarms: &[AlarmName]| match look {
+        Look::Tick => true,
+        Look::Protection(wanted) => name == wanted,
+        Look::Alarms(names) => alarms.iter().any(|alarm| names.contains(alarm)),
+    };
+    let Rows { mut readable, mut unreadable } = rows;
+    readable.retain(|versioned| points_at(&versioned.row.name, &alarm_names(&versioned.row)));
+    // Which other alarms speak for a protection is in the row that cannot be read.
+    unreadable.retain(|row| points_at(&row.name, &[row.name.alarm()]));
+    readable.sort_by(|a, b| (a.row.spec.priority, &a.row.name).cmp(&(b.row.spec.priority, &b.row.name)));
+    let is_empty = readable.is_empty() && unreadable.is_empty();
     match look {
-        Look::Protection(name) if chosen.is_empty() => {
+        Look::Protection(name) if is_empty => {
             return Err(Failure::new(
                 ErrorType::UnknownProtection,
                 format!("There is no protection `{name}`; the ledger knows: {}.", list_or_none(&known)),
             ));
         }
-        Look::Alarms(names) if chosen.is_empty() => {
+        Look::Alarms(names) if is_empty => {
             let names: Vec<&str> = names.iter().map(AlarmName::as_str).collect();
             tracing::warn!(alarms = names.join(", "), "The alarm speaks for no protection; nothing was decided");
         }
         Look::Tick | Look::Protection(_) | Look::Alarms(_) => {}
     }
-    Ok(chosen)
+    Ok(Chosen { readable, unreadable })
 }
 
 fn list_or_none(names: &[String]) -> String {
@@ -143,14 +182,10 @@ async fn readable<C: Observe + Apply, K: Clock>(
     let traffic = traffic(posture, row.spec.dns.zone().is_some(), inspection);
     let settled = settle(cloud, clock, row, observed, document, posture).await;
     let decision = settled.decision;
-    let drift = match with_drift {
-        true => Some(read_drift(cloud, row, Some(document), observed.alarms.first()).await),
-        false => None,
-    };
 
     // Check: a decision that comes too late to be carried out and recorded is left to the next tick.
     let now = clock.now();
-    let in_time = now.saturating_add(RESERVE).is_ok_and(|end| end < deadline);
+    let in_time = now + TO_ASK <= deadline;
 
     // Apply: first what moves traffic, then what remembers and tells.
     let asked = match decision.decision.side() {
@@ -171,6 +206,13 @@ async fn readable<C: Observe + Apply, K: Clock>(
         error = true;
         tracing::error!(protection = %row.name, error_type = ?fault.kind, %fault, "flip could not be asked; the next tick asks again");
     }
+    let drift = match with_drift {
+        true => {
+            let reading = read_drift(cloud, row, Some(document), observed.alarms.first());
+            within(clock, deadline - TO_TELL, reading).await
+        }
+        false => None,
+    };
     // One that may still be under way is left for flip to record.
     let is_under_way = before.row.pending.as_ref().is_some_and(|pending| now.duration_since(pending.at) < FLIP_LIFE);
     let mut after = if is_under_way { before.row.clone() } else { recorded.clone() };
@@ -244,69 +286,7 @@ async fn hands_off<C: Observe + Apply, K: Clock>(
     }
 }
 
-/// Nothing is known about pins, targets and history: every protection holds, and people hear of it.
-///
-/// There is no memory to tell a first message from a later one, so a tick tells only in the first minute of each quarter of
-/// an hour; an alarm, which rings only on a change, always does.
-async fn without_ledger<C: Observe + Apply, K: Clock>(
-    commands: &Commands,
-    cloud: &C,
-    clock: &K,
-    look: &Look,
-    fault: &Fault,
-) -> Value {
-    let now = clock.now();
-    tracing::error!(error_type = ?fault.kind, %fault, "The ledger cannot be read; every decision holds");
-    let names: Vec<String> = match look {
-        Look::Tick => vec!["*".to_owned()],
-        Look::Protection(name) => vec![name.to_string()],
-        Look::Alarms(alarms) => alarms.iter().filter_map(protection_of).collect(),
-    };
-    let minute = now.as_second().div_euclid(60) % 15;
-    let tell = match look {
-        Look::Tick => minute == 0,
-        Look::Alarms(_) | Look::Protection(_) => true,
-    };
-    if tell {
-        let message = Message {
-            subject: "[failopen] the ledger cannot be read: automation holds".to_owned(),
-            body: format!(
-                "react could not read the ledger ({fault}), so layer 2 does nothing. DNS failover (layer 1) goes on by \
-                 itself.\n\nNext, where traffic has to move meanwhile, break-glass, which needs no ledger (RUNBOOK.md says \
-                 how to find the ids; leave `dryRun` out to make the change):\n{}\n",
-                commands.break_glass()
-            ),
-        };
-        if let Err(fault) = cloud.notify(&message).await {
-            tracing::error!(error_type = ?fault.kind, %fault, "The notification was not sent");
-        }
-    }
-    let errors: Vec<Metric> = names
-        .iter()
-        .map(|name| Metric { name: "DecisionErrors", protection: ProtectionName::new(name.as_str()), value: 1 })
-        .collect();
-    publish(cloud, &errors).await;
-    let because = format!("the ledger cannot be read ({fault}), so nothing is known about pins and targets");
-    let answers: Vec<Answer> = names
-        .into_iter()
-        .map(|protection| Answer {
-            protection,
-            decision: Decision::hold(Reason::LedgerUnavailable, because.clone()),
-            posture: Posture::Foreign,
-            traffic: Traffic::Unknown,
-            flip: "none",
-        })
-        .collect();
-    json!({ "decisions": answers })
-}
-
-/// The protection whose own alarm this is, by the alarm's name.
-fn protection_of(alarm: &AlarmName) -> Option<String> {
-    let name = alarm.as_str().strip_prefix("failopen-")?.strip_suffix("-inspection")?;
-    Some(name.to_owned())
-}
-
-async fn publish<C: Apply>(cloud: &C, metrics: &[Metric]) {
+pub(crate) async fn publish<C: Apply>(cloud: &C, metrics: &[Metric]) {
     if metrics.is_empty() {
         return;
     }

@@ -1,6 +1,7 @@
 //! Reading everything that a decision rests on: first all alarms and distributions, each once, then the probes on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::rc::Rc;
 
 use failopen::alarm::ObservedAlarm;
@@ -9,11 +10,13 @@ use failopen::decision::Decision;
 use failopen::document::Document;
 use failopen::id::{AlarmName, DistributionId};
 use failopen::ledger::{Row, Versioned};
+use failopen::limits::within;
 use failopen::observe::{first_alive, inspection_as_origin};
-use failopen::port::{Clock, FaultKind, Observe, ProbeOutcome};
+use failopen::port::{Clock, Fault, FaultKind, Observe, ProbeOutcome};
 use failopen::posture::Posture;
 use failopen::probe;
 use futures_util::StreamExt;
+use futures_util::future::join;
 use jiff::{SignedDuration, Timestamp};
 
 /// Reads of different distributions that run at the same time; CloudFront publishes no rate, so stay small.
@@ -47,38 +50,81 @@ pub(crate) fn alarm_names(row: &Row) -> Vec<AlarmName> {
     own.chain(row.spec.additional_alarms.iter().cloned()).collect()
 }
 
-/// Reads alarms and distributions of all chosen protections.
-pub(crate) async fn observe<C: Observe, K: Clock>(cloud: &C, clock: &K, chosen: Vec<Versioned>) -> Vec<Observed> {
+/// Reads alarms and distributions of all chosen protections. What has not answered by `until` counts as not readable: one
+/// that hangs must not take the time that the others need.
+pub(crate) async fn observe<C: Observe, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    until: Timestamp,
+    chosen: Vec<Versioned>,
+) -> Vec<Observed> {
     let at = clock.now();
-    let names: BTreeSet<AlarmName> = chosen.iter().flat_map(|versioned| alarm_names(&versioned.row)).collect();
-    let names: Vec<AlarmName> = names.into_iter().collect();
-    let alarms: BTreeMap<AlarmName, ObservedAlarm> = match cloud.alarms(&names).await {
-        Ok(alarms) => alarms.into_iter().map(|alarm| (alarm.name.clone(), alarm)).collect(),
-        Err(fault) => {
-            tracing::error!(error_type = ?fault.kind, %fault, "The alarms could not be read; every decision holds");
-            BTreeMap::new()
-        }
-    };
-    let ids: BTreeSet<DistributionId> = chosen.iter().map(|versioned| distribution_of(&versioned.row)).collect();
-    let documents: BTreeMap<DistributionId, Result<Rc<Document>, Unreadable>> = futures_util::stream::iter(ids)
-        .map(|id| async move {
-            let document = read_document(cloud, &id).await;
-            (id, document)
-        })
-        .buffered(IN_FLIGHT)
-        .collect()
-        .await;
+    let (alarms, documents) =
+        join(read_alarms(cloud, clock, until, &chosen), read_documents(cloud, clock, until, &chosen)).await;
     chosen
         .into_iter()
         .map(|versioned| {
             let document = documents
                 .get(&distribution_of(&versioned.row))
                 .cloned()
-                .unwrap_or_else(|| Err(Unreadable { why: "it was not read".to_owned(), permanent: false }));
+                .unwrap_or_else(|| Err(Unreadable { why: "it did not answer in time".to_owned(), permanent: false }))
+                .and_then(|document| own_document(&versioned.row, document));
             let alarms = alarm_names(&versioned.row).iter().filter_map(|name| alarms.get(name).cloned()).collect();
             Observed { versioned, document, alarms, at }
         })
         .collect()
+}
+
+/// The alarms that speak for the chosen protections; none where they cannot be read.
+async fn read_alarms<C: Observe, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    until: Timestamp,
+    chosen: &[Versioned],
+) -> BTreeMap<AlarmName, ObservedAlarm> {
+    let names: BTreeSet<AlarmName> = chosen.iter().flat_map(|versioned| alarm_names(&versioned.row)).collect();
+    let names: Vec<AlarmName> = names.into_iter().collect();
+    let late = || Err(Fault::new(FaultKind::Unknown, "DescribeAlarms", "no answer in time"));
+    match within(clock, until, cloud.alarms(&names)).await.unwrap_or_else(late) {
+        Ok(alarms) => alarms.into_iter().map(|alarm| (alarm.name.clone(), alarm)).collect(),
+        Err(fault) => {
+            tracing::error!(error_type = ?fault.kind, %fault, "The alarms could not be read; every decision holds");
+            BTreeMap::new()
+        }
+    }
+}
+
+/// The distributions of the chosen protections, each once, as far as they answer by `until`.
+async fn read_documents<C: Observe, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    until: Timestamp,
+    chosen: &[Versioned],
+) -> BTreeMap<DistributionId, Result<Rc<Document>, Unreadable>> {
+    let ids: BTreeSet<DistributionId> = chosen.iter().map(|versioned| distribution_of(&versioned.row)).collect();
+    let readings = futures_util::stream::iter(ids).map(|id| async move {
+        let document = read_document(cloud, &id).await;
+        (id, document)
+    });
+    let mut readings = pin!(readings.buffer_unordered(IN_FLIGHT));
+    let mut documents = BTreeMap::new();
+    while let Some(Some((id, document))) = within(clock, until, readings.next()).await {
+        documents.insert(id, document);
+    }
+    documents
+}
+
+/// CloudFront never changes a CallerReference: another one than was pinned at provisioning is another distribution's, and
+/// says nothing about this protection.
+fn own_document(row: &Row, document: Rc<Document>) -> Result<Rc<Document>, Unreadable> {
+    let pinned = row.made.distribution.as_ref().map(|made| made.caller_reference.as_str());
+    match pinned.is_none_or(|pinned| pinned == document.caller_reference()) {
+        true => Ok(document),
+        false => Err(Unreadable {
+            why: "its CallerReference is not the one that this protection was set up with".to_owned(),
+            permanent: true,
+        }),
+    }
 }
 
 /// The distribution that is wired, which during an Update may not be the one wanted.

@@ -256,8 +256,7 @@ fn frame(document: &Document, edits: &[Edit]) -> String {
 /// lack its Items or be absent as a whole.
 fn countable(tree: &Tree, list: ElementId, behaviors: &[ElementId]) -> Vec<Range<usize>> {
     let is_bare = |element: ElementId, cuts: Vec<Range<usize>>| {
-        let has_attributes = tree.text()[tree.name(element).end..tree.open(element).end].contains('=');
-        !has_attributes && without(tree, tree.content(element), cuts).trim().is_empty()
+        !tree.has_attributes(element) && without(tree, tree.content(element), cuts).trim().is_empty()
     };
     let own: Vec<_> = behaviors.iter().map(|behavior| with_indent(tree, *behavior)).collect();
     let items = tree.child(list, "Items");
@@ -266,12 +265,20 @@ fn countable(tree: &Tree, list: ElementId, behaviors: &[ElementId]) -> Vec<Range
     if items_are_bare && is_bare(list, parts.collect()) {
         return vec![with_indent(tree, list)];
     }
-    let mut cuts = match items.filter(|_| items_are_bare) {
-        Some(items) => vec![with_indent(tree, items)],
+    let mut cuts = match items {
+        Some(items) if items_are_bare => vec![with_indent(tree, items)],
+        Some(items) => [own, tag_ends(tree, items)].concat(),
         None => own,
     };
     cuts.extend(quantity(tree, "CacheBehaviors"));
     cuts
+}
+
+/// What differs between `<Items a="b"/>` and `<Items a="b"></Items>`.
+fn tag_ends(tree: &Tree, element: ElementId) -> Vec<Range<usize>> {
+    let open = tree.open(element).end;
+    let end = if tree.is_self_closing(element) { "/>" } else { ">" };
+    vec![open - end.len()..open, tree.content(element).end..tree.range(element).end]
 }
 
 /// The text of the count of a list right below the root.

@@ -231,8 +231,9 @@ impl Document {
         let items = self.child(list, "Items")?;
         let (content, own) = (tree.content(items), tree.range(element));
         let rest = [&tree.text()[content.start..own.start], &tree.text()[own.end..content.end]];
-        // A list without items has no Items element in what CloudFront sends.
-        let removed = match rest.iter().all(|text| text.trim().is_empty()) {
+        // A list without items has no Items element in what CloudFront sends; one that says something itself is kept.
+        let is_spent = !tree.has_attributes(items) && rest.iter().all(|text| text.trim().is_empty());
+        let removed = match is_spent {
             true => items,
             false => element,
         };

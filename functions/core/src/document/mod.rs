@@ -7,6 +7,7 @@
 //! - `tree`: bytes to elements, with everything refused that is not complete, well-formed XML.
 //! - `read`: elements to what they mean, with everything refused that CloudFront would not send.
 //! - `edit` and `splice`: the edits. `check`: an independent look at what an edit did. `pattern`: path patterns.
+//! - `paths`: what a model that rewrites documents has dropped.
 //!
 //! Elements are matched by local name, so a namespace prefix does not matter; a foreign element that borrows the name of
 //! one that is read here makes the document ambiguous, and an ambiguous document is refused.
@@ -14,6 +15,7 @@
 mod check;
 mod edit;
 mod malformed;
+mod paths;
 mod pattern;
 mod read;
 mod splice;
@@ -29,6 +31,7 @@ use crate::secret::Secret;
 pub use check::check_edit;
 pub use edit::{Edit, EditError, NewOrigin};
 pub use malformed::Malformed;
+pub use paths::lost_paths;
 
 use read::Index;
 use tree::Tree;

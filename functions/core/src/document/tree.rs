@@ -91,6 +91,11 @@ impl Tree {
         self.elements[element].close.is_empty()
     }
 
+    /// Whether the start tag says anything besides the name.
+    pub(super) fn has_attributes(&self, element: ElementId) -> bool {
+        self.text[self.name(element).end..self.open(element).end].contains('=')
+    }
+
     /// The part of the name after the prefix.
     pub(super) fn local_name(&self, element: ElementId) -> &str {
         let name = &self.text[self.name(element)];

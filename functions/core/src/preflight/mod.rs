@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::alarm::{AlarmState, ObservedAlarm};
 use crate::document::{Document, OriginKind};
 use crate::finding::{Code, Finding, Severity, Target, Weight};
-use crate::id::{DistributionId, HealthCheckId, HostedZoneId, Hostname, OwnerMark};
+use crate::id::{DistributionId, HealthCheckId, HostedZoneId, Hostname, OwnerMark, ProtectionName};
 use crate::ledger::{MadeDistribution, MadeRecords, Row};
 use crate::port::{ObservedHealthCheck, ObservedZone, ProbeOutcome, RecordSet};
 use crate::records;
@@ -113,6 +113,8 @@ pub struct Observed {
     pub alarm_owner: Option<OwnerMark>,
     /// All rows of the ledger, ours too where there is one.
     pub rows: Vec<Row>,
+    /// Protections whose row is there and cannot be understood.
+    pub unreadable: Vec<ProtectionName>,
     /// `None`: it was not asked.
     pub application: Option<ProbeOutcome>,
     /// What could not be read because the engine is not allowed to.
@@ -140,6 +142,7 @@ pub fn findings(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Vec<Find
     health_checks(spec, observed, &mut findings);
     alarm(owner, observed, &mut findings);
     name(spec, owner, observed, &mut findings);
+    unreadable(spec, observed, &mut findings);
     application(spec, observed, &mut findings);
     findings
 }
@@ -334,6 +337,27 @@ fn name(spec: &Spec, owner: &OwnerMark, observed: &Observed, findings: &mut Vec<
                 spec.name, row.logical_id, row.stack_id
             ),
         ));
+    }
+}
+
+/// A row that cannot be understood is taken, and whose behaviours are whose cannot be told in a distribution where its
+/// protection has an origin.
+fn unreadable(spec: &Spec, observed: &Observed, findings: &mut Vec<Finding>) {
+    const RESTORE: &str = "restore it from the point-in-time recovery of the ledger's table, then try again";
+    for name in &observed.unreadable {
+        let origin = name.inspection_origin();
+        let is_here = observed.distribution.as_ref().is_some_and(|document| document.origin(&origin).is_some());
+        if *name == spec.name {
+            let message = format!("the ledger's row of `{name}` cannot be read, and it is not written over; {RESTORE}");
+            findings.push(Finding::structural(Code::Permission, "Name", Target::Engine, message));
+        } else if is_here {
+            let message = format!(
+                "{} has origin {origin} of protection `{name}`, whose row in the ledger cannot be read, so which behaviours are \
+                 its own is not known; {RESTORE}",
+                spec.distribution
+            );
+            findings.push(Finding::structural(Code::BehaviorOverlap, "Traffic", Target::Distribution, message));
+        }
     }
 }
 

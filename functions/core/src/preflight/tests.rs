@@ -17,6 +17,7 @@ fn observed() -> Observed {
         health_checks: BTreeMap::new(),
         alarm: ObservedAlarm::missing(AlarmName::new("failopen-www-inspection")),
         alarm_owner: None,
+        unreadable: Vec::new(),
         rows: Vec::new(),
         application: Some(ProbeOutcome::Answered { status: 404 }),
         denied: Vec::new(),
@@ -94,4 +95,103 @@ fn everything_outside_the_allow_lists_is_named_with_its_parameter() {
     }
     let external = Spec { dns: Dns::External, ..sample::spec() };
     assert_eq!(AllowLists::default().refusals(&external).len(), 1, "without our records only the distribution counts");
+}
+
+/// A check of Route 53 with this setting of `Disabled`.
+fn check(id: &str, disabled: bool) -> (HealthCheckId, ObservedHealthCheck) {
+    let HealthCheckSpec::Managed(managed) = sample::spec().health_check else { panic!("a check of our own") };
+    let config = crate::port::HealthCheckConfig { disabled, ..managed.config(&sample::spec().inspection) };
+    (id.into(), ObservedHealthCheck { id: id.into(), caller_reference: "r".to_owned(), version: 1, config })
+}
+
+#[test]
+fn a_named_check_must_exist_and_be_switched_on() {
+    let adopted = Spec { health_check: HealthCheckSpec::Adopted { id: "h-1".into() }, ..sample::spec() };
+    let secondary = Spec { secondary_health_check: Some("h-1".into()), ..sample::spec() };
+    for (spec, property) in [(&adopted, "HealthCheck.HealthCheckId"), (&secondary, "SecondaryHealthCheck")] {
+        let with = |checks: &[(HealthCheckId, ObservedHealthCheck)]| {
+            let observed = Observed { health_checks: checks.iter().cloned().collect(), ..observed() };
+            findings(spec, &owner(), &observed)
+        };
+        assert_eq!(with(&[check("h-1", false)]), []);
+        for (checks, weight) in
+            [(vec![check("h-2", false)], Weight::Structural), (vec![check("h-1", true)], Weight::Advisory)]
+        {
+            let found = with(&checks);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!((found[0].code, found[0].property.as_str()), (Code::HealthCheckNotHealthy, property));
+            assert_eq!(found[0].weight, weight);
+        }
+    }
+}
+
+/// The sample with one text of the distribution replaced, everywhere.
+fn with_text(from: &str, to: &str) -> Observed {
+    assert!(RICH.contains(from), "{from}");
+    let changed = Document::parse(RICH.replace(from, to).as_bytes()).expect("still a distribution");
+    Observed { distribution: Some(changed), ..observed() }
+}
+
+#[test]
+fn a_distribution_that_serves_nobody_directly_is_named() {
+    for (text, changed) in [
+        ("<ConnectionMode>direct</ConnectionMode>", "<ConnectionMode>tenant-only</ConnectionMode>"),
+        ("<Staging>false</Staging>", "<Staging>true</Staging>"),
+    ] {
+        let code = (Code::DistributionStaging, "DistributionId".to_owned());
+        assert_eq!(found(&sample::spec(), &with_text(text, changed)), [code], "{changed}");
+    }
+    let disabled = RICH.match_indices("<Enabled>true").find_map(|(at, on)| {
+        let text = format!("{}<Enabled>false{}", &RICH[..at], &RICH[at + on.len()..]);
+        Document::parse(text.as_bytes()).ok().filter(|document| !document.enabled())
+    });
+    let disabled = Observed { distribution: disabled, ..observed() };
+    assert_eq!(found(&sample::spec(), &disabled), [(Code::DistributionDisabled, "DistributionId".to_owned())]);
+}
+
+#[test]
+fn an_application_origin_that_differs_from_what_was_declared_is_named() {
+    let host = Spec { application: Hostname::new("other.cq-route.com"), ..sample::spec() };
+    let differs = findings(&host, &owner(), &observed());
+    assert_eq!((differs.len(), differs[0].severity, differs[0].code), (1, Severity::Warning, Code::OriginHostMismatch));
+    let port = Spec { origin_port: 8443, ..sample::spec() };
+    assert_eq!(found(&port, &observed()), [(Code::OriginType, "OriginPort".to_owned())]);
+}
+
+#[test]
+fn a_private_zone_and_somebody_elses_name_are_refused() {
+    let private = ObservedZone { name: Hostname::new("cq-route.com"), private: true };
+    let observed_zone = Observed { zone: Some(private), ..observed() };
+    assert_eq!(found(&sample::spec(), &observed_zone), [(Code::ZonePrivate, "HostedZoneId".to_owned())]);
+    let mut theirs = sample::row();
+    (theirs.owner, theirs.made.distribution) = (OwnerMark::new("ba9876543210"), None);
+    let taken = findings(&sample::spec(), &owner(), &Observed { rows: vec![theirs.clone()], ..observed() });
+    assert_eq!((taken.len(), taken[0].code, taken[0].property.as_str()), (1, Code::Permission, "Name"));
+    assert!(taken[0].message.contains(&theirs.stack_id), "{}", taken[0].message);
+}
+
+#[test]
+fn our_row_is_the_one_of_this_name_and_mark_and_the_others_are_those_in_the_same_distribution() {
+    let ours = sample::row();
+    let mut other = sample::row();
+    other.name = "api".into();
+    let mut elsewhere = other.clone();
+    elsewhere.made.distribution.as_mut().expect("wired").id = "E9OTHER".into();
+    let observed = Observed { rows: vec![elsewhere, other.clone(), ours.clone()], ..observed() };
+    assert_eq!(observed.row(&sample::spec(), &owner()), Some(&ours));
+    assert_eq!(observed.row(&sample::spec(), &"somebody".into()), None);
+    let spec = sample::spec();
+    let others = observed.others(&spec);
+    assert_eq!(others, [other.made.distribution.as_ref().expect("wired")]);
+}
+
+#[test]
+fn a_row_that_cannot_be_understood_keeps_its_name_and_its_distribution() {
+    let named = |name: &str| Observed { unreadable: vec![name.into()], ..observed() };
+    assert_eq!(found(&sample::spec(), &named("www")), [(Code::Permission, "Name".to_owned())]);
+    assert_eq!(found(&sample::spec(), &named("api")), [], "its protection is not in this distribution");
+    let (document, _) = sample::provisioned();
+    let second = Spec { name: "api".into(), traffic: vec!["/api/*".into()], ..sample::spec() };
+    let here = Observed { distribution: Some(document), ..named("www") };
+    assert!(found(&second, &here).contains(&(Code::BehaviorOverlap, "Traffic".to_owned())));
 }

@@ -194,3 +194,96 @@ fn the_name_alone_survives_everything_else_being_wrong() {
     assert_eq!(name(&request(json!({"Name": 7}))), Some(ProtectionName::new("7")), "as Create reads it");
     assert_eq!(name(&request(json!({"Name": "W W"}))), None);
 }
+
+/// A number of `x`, or of any other text.
+fn many(text: &str, count: usize) -> String {
+    text.repeat(count)
+}
+
+/// A host name of this length, each label as long as DNS allows.
+fn host(length: usize) -> String {
+    let mut name = format!("{}.", many("a", 63)).repeat(length / 64 + 1);
+    name.truncate(length - 4);
+    format!("{}.com", name.trim_end_matches('.').to_owned() + if name.ends_with('.') { "a" } else { "" })
+}
+
+#[test]
+fn the_longest_and_the_largest_that_aws_takes_are_taken() {
+    for changes in [
+        json!({"Name": many("a", 32)}),
+        json!({"Name": "a-0"}),
+        json!({"DistributionId": many("E", 32)}),
+        json!({"HostedZoneId": many("Z", 32)}),
+        json!({"InspectionHostname": host(253)}),
+        json!({"InspectionHostname": format!("{}.example.com", many("a", 63))}),
+        json!({"Traffic": [many("/", 255), "A9_-.*$/~\"'@:+&?"]}),
+        json!({"RecordTtl": 1}),
+        json!({"RecordTtl": 300}),
+        json!({"OriginPort": 80}),
+        json!({"OriginPort": 1024}),
+        json!({"OriginPort": 65_535}),
+        json!({"HealthCheck": {"Port": 1}}),
+        json!({"HealthCheck": {"Path": format!("/{}", many("x", 254))}}),
+        json!({"HealthCheck": {"SearchString": many("é", 255)}}),
+        json!({"HealthCheck": {"HealthCheckId": many("a", 64)}}),
+        json!({"HealthCheck": {"HealthCheckId": "a-1"}}),
+        json!({"AdditionalAlarms": [many("é", 255), "two words"]}),
+        json!({"AlarmEvaluationPeriods": 1440}),
+        json!({"HoldDownSeconds": 0, "MinimumDwellSeconds": 86_400, "MaximumFlipsPerDay": 100}),
+        json!({"HostedZoneRoleArn": "arn:aws-cn:iam::111122223333:role/path/x", "HostedZoneExternalId": "ab"}),
+        json!({"HostedZoneRoleArn": "arn:aws:iam::111122223333:role/x", "HostedZoneExternalId": many("_", 1224)}),
+    ] {
+        let read = parse(&request(changes.clone()));
+        assert!(read.is_ok(), "{changes}: {:?}", read.err().map(|invalid| invalid.problems));
+    }
+}
+
+#[test]
+fn one_more_than_aws_takes_is_refused() {
+    for (changes, property) in [
+        (json!({"Name": "a_b"}), "Name"),
+        (json!({"DistributionId": many("E", 33)}), "DistributionId"),
+        (json!({"HostedZoneId": many("Z", 33)}), "HostedZoneId"),
+        (json!({"InspectionHostname": host(254)}), "InspectionHostname"),
+        (json!({"InspectionHostname": format!("{}.example.com", many("a", 64))}), "InspectionHostname"),
+        (json!({"InspectionHostname": "a-.example.com"}), "InspectionHostname"),
+        (json!({"InspectionHostname": "a..example.com"}), "InspectionHostname"),
+        (json!({"InspectionHostname": "a_b.example.com"}), "InspectionHostname"),
+        (json!({"Traffic": many("/", 256)}), "Traffic"),
+        (json!({"OriginPort": 81}), "OriginPort"),
+        (json!({"OriginPort": 1023}), "OriginPort"),
+        (json!({"HealthCheck": {"Port": 0}}), "HealthCheck.Port"),
+        (json!({"HealthCheck": {"Path": format!("/{}", many("x", 255))}}), "HealthCheck.Path"),
+        (json!({"HealthCheck": {"Path": "/a b"}}), "HealthCheck.Path"),
+        (json!({"HealthCheck": {"Path": "/a#b"}}), "HealthCheck.Path"),
+        (json!({"HealthCheck": {"SearchString": many("x", 256)}}), "HealthCheck.SearchString"),
+        (json!({"HealthCheck": {"HealthCheckId": many("a", 65)}}), "HealthCheck.HealthCheckId"),
+        (json!({"HealthCheck": {"HealthCheckId": "a b"}}), "HealthCheck.HealthCheckId"),
+        (json!({"AdditionalAlarms": [many("x", 256)]}), "AdditionalAlarms"),
+        (json!({"AdditionalAlarms": ["a\tb"]}), "AdditionalAlarms"),
+        (json!({"AlarmEvaluationPeriods": 1441}), "AlarmEvaluationPeriods"),
+        (json!({"HoldDownSeconds": 86_401}), "HoldDownSeconds"),
+        (json!({"MaximumFlipsPerDay": 101}), "MaximumFlipsPerDay"),
+        (json!({"HostedZoneRoleArn": "arn:gcp:iam::111122223333:role/x"}), "HostedZoneRoleArn"),
+        (json!({"HostedZoneRoleArn": "arn:aws:iam::11112222333:role/x"}), "HostedZoneRoleArn"),
+        (json!({"HostedZoneRoleArn": "arn:aws:iam::11112222333x:role/x"}), "HostedZoneRoleArn"),
+        (json!({"HostedZoneRoleArn": "arn:aws:iam::111122223333:role/"}), "HostedZoneRoleArn"),
+        (json!({"HostedZoneRoleArn": "arn:aws:iam::111122223333:user/x"}), "HostedZoneRoleArn"),
+        (json!({"HostedZoneRoleArn": "arn:aws:iam::111122223333:role/x y"}), "HostedZoneRoleArn"),
+    ] {
+        assert_eq!(blamed(changes.clone()), [property], "for {changes}");
+    }
+    let role = json!({"HostedZoneRoleArn": "arn:aws:iam::111122223333:role/x"});
+    for id in ["a".to_owned(), many("a", 1225), "a b".to_owned()] {
+        let mut changes = role.clone();
+        changes["HostedZoneExternalId"] = json!(id);
+        assert_eq!(blamed(changes), ["HostedZoneExternalId"], "{id}");
+    }
+}
+
+#[test]
+fn a_long_value_is_shown_by_its_beginning_and_a_short_one_as_a_whole() {
+    let shown = |preflight: &str| problems(json!({"Preflight": preflight}))[0].fault.clone();
+    assert!(shown(&many("x", 80)).contains(&format!("`{}`", many("x", 80))));
+    assert!(shown(&many("x", 81)).contains(&format!("`{}…`", many("x", 80))));
+}

@@ -180,5 +180,6 @@ fn another_distribution_under_the_same_id_is_not_touched() {
     let (document, ours) = wired(&spec);
     let other = Ours { caller_reference: "another".to_owned(), ..ours };
     assert!(codes(wire(&document, &spec, Some(&other), &[])).contains(&Code::DistributionMissing));
-    assert_eq!(unwire(&document, &other).expect("nothing to edit").edits, []);
+    let error = unwire(&document, &other).expect_err("what is in the right one is not known");
+    assert!(error.to_string().contains("CallerReference"), "{error}");
 }

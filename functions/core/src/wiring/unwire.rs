@@ -21,15 +21,16 @@ pub struct Unwiring {
 /// Plans the write that takes everything out that is provably ours.
 ///
 /// # Errors
-/// [`EditError`] where the document cannot be edited safely.
+/// [`EditError`] where the document is another distribution's or cannot be edited safely.
 pub fn unwire(document: &Document, ours: &Ours) -> Result<Unwiring, EditError> {
     let mut plan = Unwiring { edits: Vec::new(), after: document.clone(), in_use: Vec::new(), left: Vec::new() };
+    // CloudFront never changes it: the answer is about another distribution, and ours may still lead to our records.
     if document.caller_reference() != ours.caller_reference {
-        plan.left.push(format!(
-            "distribution {}: its CallerReference is not the one this protection was set up with",
-            ours.distribution
-        ));
-        return Ok(plan);
+        return Err(EditError::NotAsExpected {
+            what: "its CallerReference".to_owned(),
+            expected: ours.caller_reference.clone(),
+            found: document.caller_reference().to_owned(),
+        });
     }
     for claim in &ours.behaviors {
         let restored = restore(&plan.after, ours, &claim.behavior);

@@ -1,0 +1,116 @@
+//! What the memory of a protection answers.
+
+use super::*;
+use crate::sample::{ago, bypassed_row, flip, noon, pin, row};
+
+fn begun(to: Side, seconds_ago: i64) -> PendingFlip {
+    PendingFlip {
+        at: ago(seconds_ago),
+        from: Posture::Inspected,
+        to,
+        by: FlippedBy::Automation,
+        reason: "AlarmActive".into(),
+        requested_by: None,
+    }
+}
+
+#[test]
+fn a_row_that_is_stored_is_read_back_as_it_was() {
+    let mut row = bypassed_row(60);
+    row.pin = Some(pin(PinPosture::Hold, 30, Some(noon())));
+    row.pending = Some(begun(Side::Inspected, 5));
+    let stored = serde_json::to_string(&row).expect("plain data");
+    assert_eq!(serde_json::from_str::<Row>(&stored).expect("what was stored"), row);
+}
+
+#[test]
+fn a_protection_is_in_service_once_it_is_written_and_until_it_is_deleted() {
+    for (lifecycle, in_service) in [
+        (Lifecycle::Active, true),
+        (Lifecycle::Updating, true),
+        (Lifecycle::Creating, false),
+        (Lifecycle::Deleting, false),
+    ] {
+        let mut row = row();
+        row.lifecycle = lifecycle;
+        assert_eq!(row.is_in_service(), in_service, "{lifecycle:?}");
+        row.made.distribution.as_mut().expect("wired").written = false;
+        assert!(!row.is_in_service());
+    }
+}
+
+#[test]
+fn a_pin_is_in_force_before_its_end_and_its_end_is_remembered_from_there() {
+    let mut row = row();
+    row.pin = Some(pin(PinPosture::Hold, 60, Some(noon())));
+    assert!(row.pin_at(ago(1)).is_some() && row.pin_at(noon()).is_none());
+    assert_eq!((row.last_pin_end(ago(1)), row.last_pin_end(noon())), (None, Some(noon())));
+    row.pin_ended_at = Some(ago(600));
+    assert_eq!((row.last_pin_end(ago(1)), row.last_pin_end(noon())), (Some(ago(600)), Some(noon())));
+    row.pin = Some(pin(PinPosture::Hold, 60, None));
+    assert!(row.pin_at(Timestamp::MAX).is_some(), "one that never ends");
+}
+
+#[test]
+fn only_automatic_flips_of_the_last_day_and_since_the_last_unlatch_count() {
+    let mut row = row();
+    for (by, seconds) in [
+        (FlippedBy::Automation, 86_400),
+        (FlippedBy::Automation, 86_399),
+        (FlippedBy::Operator, 600),
+        (FlippedBy::Automation, 300),
+    ] {
+        row.record_flip(flip(Side::Bypassed, by, seconds));
+    }
+    assert_eq!(row.automatic_flips_in_a_day(noon()), 2);
+    row.unlatched_at = Some(ago(300));
+    assert_eq!(row.automatic_flips_in_a_day(noon()), 0);
+    row.unlatched_at = Some(ago(90_000));
+    assert_eq!(row.automatic_flips_in_a_day(noon()), 2, "an unlatch of before lengthens nothing");
+    assert_eq!(row.last_automatic_flip().map(|flip| flip.at), Some(ago(300)));
+}
+
+#[test]
+fn a_row_keeps_the_youngest_hundred_flips() {
+    let mut row = row();
+    row.pending = Some(begun(Side::Bypassed, 1));
+    for number in 0..=100 {
+        row.record_flip(flip(Side::Bypassed, FlippedBy::Automation, 1_000 - number));
+    }
+    assert_eq!((row.flips.len(), row.flips[0].at, row.pending), (100, ago(999), None));
+}
+
+#[test]
+fn a_flip_that_nobody_lived_to_record_is_recorded_where_the_distribution_shows_it() {
+    let mut row = row();
+    row.pending = Some(begun(Side::Bypassed, 60));
+    row.record_pending(Posture::Inspected);
+    assert!(row.pending.is_some() && row.flips.is_empty(), "it has not happened, or not yet");
+    row.record_pending(Posture::Bypassed);
+    assert_eq!(row.pending, None);
+    assert_eq!(row.flips, [Flip { etag_after: None, ..flip(Side::Bypassed, FlippedBy::Automation, 60) }]);
+
+    let mut disowned = crate::sample::row();
+    disowned.pending = Some(begun(Side::Bypassed, 60));
+    disowned.watch.inspected_seen_at = Some(ago(30));
+    disowned.record_pending(Posture::Bypassed);
+    assert!(disowned.flips.is_empty(), "it was seen inspected since, so this bypass is somebody else's");
+}
+
+#[test]
+fn a_bypass_is_ours_until_the_protection_is_seen_inspected_after_it() {
+    let mut row = bypassed_row(60);
+    assert!(row.bypass_is_ours());
+    for (seen, ours) in [(61, true), (60, false), (59, false)] {
+        row.watch.inspected_seen_at = Some(ago(seen));
+        assert_eq!(row.bypass_is_ours(), ours, "seen inspected {seen} s ago");
+    }
+    let mut restored = bypassed_row(60);
+    restored.record_flip(flip(Side::Inspected, FlippedBy::Automation, 30));
+    assert!(!restored.bypass_is_ours());
+    restored.pending = Some(begun(Side::Bypassed, 10));
+    assert!(restored.bypass_is_ours());
+    let mut restoring = bypassed_row(60);
+    restoring.pending = Some(begun(Side::Inspected, 10));
+    assert!(restoring.bypass_is_ours(), "a restore that was only begun");
+}
