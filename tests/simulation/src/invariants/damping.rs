@@ -1,0 +1,127 @@
+//! How often, how many and how late: automatic flips keep apart and are counted, and every invocation ends in time (I12,
+//! I13).
+//!
+//! The dwell time is the functions' own, so it is measured by their clocks: each flip by the clock of the process that made
+//! it. A process whose clock was stepped while it ran is left out, because no moment of it is certain.
+
+use failopen_tests::Operation;
+use jiff::{SignedDuration, Timestamp};
+
+use super::Violation;
+use super::decisions::Automatic;
+use super::past::Past;
+use crate::step::{Author, Called, Ending, Function, ProcessId};
+use crate::world::SimWorld;
+
+/// Writes of a distribution in one invocation of flip.
+const ATTEMPTS: u32 = 5;
+/// Kept back at the end of every invocation that writes.
+const RESERVE: SignedDuration = SignedDuration::from_secs(5);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// The automatic flips so far.
+#[derive(Debug, Default)]
+pub(crate) struct Damping {
+    flips: Vec<Flipped>,
+}
+
+/// One automatic flip that was applied.
+#[derive(Clone, Debug)]
+struct Flipped {
+    process: ProcessId,
+    /// By the clock of its process.
+    at: Timestamp,
+    /// The same process wrote the ledger afterwards. Otherwise it died, and the flip counts from its intent, if at all: whoever
+    /// changes the posture before react has seen it takes away the proof.
+    is_recorded: bool,
+    is_certain: bool,
+    /// Versions of the distribution before it.
+    versions: usize,
+}
+
+impl Damping {
+    /// An automatic flip, not asked for by a pin, was applied.
+    pub(crate) fn flipped(&mut self, world: &SimWorld, past: &Past, flip: &Automatic<'_>) -> Vec<Violation> {
+        let mut found = Vec::new();
+        let is_certain = !world.process(flip.process).stepped;
+        if is_certain {
+            found.extend(self.too_soon(world, past, flip));
+            found.extend(self.too_many(past, flip));
+        }
+        self.flips.push(Flipped {
+            process: flip.process,
+            at: flip.now,
+            is_recorded: false,
+            is_certain,
+            versions: world.versions().len(),
+        });
+        found
+    }
+
+    fn too_soon(&self, world: &SimWorld, past: &Past, flip: &Automatic<'_>) -> Option<Violation> {
+        let last = self.flips.last()?;
+        let rows = [&past.notes(flip.process).row, &past.row];
+        let dwell = rows.iter().filter_map(|row| row.as_ref()).map(|row| row.spec.automation.minimum_dwell_seconds);
+        let dwell = SignedDuration::from_secs(i64::from(dwell.min()?));
+        let counts_from = match (last.is_recorded, was_left_alone(world, last)) {
+            (true, _) => last.at,
+            (false, true) => past.notes(last.process).began,
+            (false, false) => return None,
+        };
+        let apart = flip.now.duration_since(counts_from);
+        let what =
+            || format!("two automatic flips within {} s, and the dwell time is {} s", apart.as_secs(), dwell.as_secs());
+        (last.is_certain && apart < dwell).then(|| Violation::new("I12", what()))
+    }
+
+    fn too_many(&self, past: &Past, flip: &Automatic<'_>) -> Option<Violation> {
+        let rows = [&past.notes(flip.process).row, &past.row];
+        let rows = || rows.iter().filter_map(|row| row.as_ref());
+        let most = rows().map(|row| row.spec.automation.maximum_flips_per_day).max()?;
+        let unlatched = rows().filter_map(|row| row.unlatched_at).max();
+        let since = (flip.now - DAY).max(unlatched.unwrap_or(Timestamp::MIN));
+        let counted = self.flips.iter().filter(|flip| flip.is_recorded && flip.at > since).count();
+        let what = || format!("{} automatic flips within 24 hours, and {most} are allowed", counted + 1);
+        (counted >= most as usize).then(|| Violation::new("I12", what()))
+    }
+
+    pub(crate) fn called(&mut self, world: &SimWorld, past: &Past, called: &Called) -> Vec<Violation> {
+        if called.operation == Operation::PutItem && called.applied {
+            for flip in self.flips.iter_mut().filter(|flip| flip.process == called.process) {
+                flip.is_recorded = true;
+            }
+        }
+        let process = world.process(called.process);
+        let mut found = Vec::new();
+        if called.operation == Operation::UpdateDistribution && process.function == Function::Flip {
+            if past.notes(called.process).puts >= ATTEMPTS {
+                found.push(Violation::new("I13", format!("flip sent more than {ATTEMPTS} writes in one invocation")));
+            }
+            let left = process.killed_at.duration_since(world.now());
+            if left < RESERVE && !process.stepped {
+                let what = format!("flip wrote the distribution {} ms before its end", left.as_millis());
+                found.push(Violation::new("I13", what));
+            }
+        }
+        found
+    }
+
+    /// A protection was deleted: another one begins with an empty record.
+    pub(crate) fn forget(&mut self) {
+        self.flips.clear();
+    }
+
+    /// flip, which a person waits for, ends by itself.
+    pub(crate) fn ended(&self, world: &SimWorld, id: ProcessId, ending: &Ending) -> Option<Violation> {
+        let process = world.process(id);
+        let had_its_time = !process.stepped && !process.is_frozen;
+        let is_late = *ending == Ending::TimedOut && process.function == Function::Flip && had_its_time;
+        is_late.then(|| Violation::new("I13", "flip was killed by Lambda's time-out"))
+    }
+}
+
+/// Whether nobody wrote the distribution after the flip.
+fn was_left_alone(world: &SimWorld, flip: &Flipped) -> bool {
+    let versions = world.versions();
+    !versions[flip.versions..].iter().any(|version| matches!(version.author, Author::Foreign(_)))
+}

@@ -1,0 +1,246 @@
+//! What exists because of us: nothing of anybody else's is removed, no name is left without a record while an edge may ask
+//! for it, and in the end everything is there or nothing is (I17, I18, I20).
+
+use failopen::id::{HealthCheckId, Hostname};
+use failopen::ledger::Lifecycle;
+use failopen::port::RecordSet;
+use failopen_tests::{Operation, world};
+use jiff::SignedDuration;
+
+use super::Violation;
+use super::configuration::Configuration;
+use super::past::Past;
+use crate::stack::{RequestKind, RequestState};
+use crate::step::{Author, Called, EditKind, Function, ProcessId, Put};
+use crate::world::SimWorld;
+
+/// The zone as it was after the last step, and what we wrote into it.
+#[derive(Debug)]
+pub(crate) struct Provisioning {
+    records: Vec<RecordSet>,
+    written: Vec<RecordSet>,
+    /// The last records of a name were removed by somebody else.
+    emptied_by_others: bool,
+    /// Health checks that a Create made when its Delete was at work or had ended already, and who made them.
+    late_checks: Vec<(HealthCheckId, ProcessId)>,
+}
+
+impl Provisioning {
+    pub(crate) fn begin(world: &SimWorld) -> Self {
+        let records = records(world);
+        let written = records.iter().filter(|record| record.set_identifier.is_some()).cloned().collect();
+        Self { records, written, emptied_by_others: false, late_checks: Vec::new() }
+    }
+
+    /// Somebody else changed something.
+    pub(crate) fn edited(&mut self, world: &SimWorld, kind: EditKind) {
+        self.records = records(world);
+        self.emptied_by_others |= kind == EditKind::RecordsRemoved;
+    }
+
+    pub(crate) fn called(&mut self, world: &SimWorld, called: &Called) -> Vec<Violation> {
+        let is_over = || world.row().is_none_or(|row| row.lifecycle == Lifecycle::Deleting);
+        if called.operation == Operation::CreateHealthCheck && called.applied && is_over() {
+            let newest = world.cloud().health().ids().last().cloned();
+            self.late_checks.extend(newest.map(|id| (id, called.process)));
+        }
+        if called.operation != Operation::ChangeResourceRecordSets || !called.applied {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        let present = records(world);
+        let removed: Vec<RecordSet> = self.records.iter().filter(|record| !present.contains(record)).cloned().collect();
+        for record in removed.iter().filter(|record| !self.written.contains(record)) {
+            let what = format!("a record of {} was removed that is not as we wrote it", record.name);
+            found.push(Violation::new("I17", what));
+        }
+        self.written.extend(present.iter().filter(|record| !self.records.contains(record)).cloned());
+        self.records = present;
+        self.emptied_by_others = false;
+        for record in &removed {
+            if !self.has_records(&record.name) {
+                found.extend(still_asked_for(world, called, record));
+            }
+        }
+        found
+    }
+
+    fn has_records(&self, name: &Hostname) -> bool {
+        self.records.iter().any(|record| record.name == *name)
+    }
+
+    /// A write that lets edges ask for our name: there have to be records by then.
+    pub(crate) fn put(&self, world: &SimWorld, past: &Past, put: &Put) -> Option<Violation> {
+        let is_wiring = world.process(put.process).function == Function::Provision;
+        let (before, sent) = (Configuration::read(&put.before)?, Configuration::read(&put.sent)?);
+        let begins = !before.uses(&past.inspection) && sent.uses(&past.inspection);
+        if !put.applied || !is_wiring || !begins || self.emptied_by_others {
+            return None;
+        }
+        let domain = Hostname::new(sent.origin(&past.inspection)?.domain.clone());
+        (!self.has_records(&domain))
+            .then(|| Violation::new("I20", format!("behaviours were pointed at {domain}, which has no record")))
+    }
+
+    pub(crate) fn at_rest(&self, world: &SimWorld, past: &Past) -> Vec<Violation> {
+        let last = world.requests().last().map(|request| (request.kind, request.state.clone()));
+        match last {
+            Some((RequestKind::Delete, RequestState::Succeeded)) => self.left_over(world, past),
+            // It names the behaviour that somebody else points at our origin, and waits for people to undo that.
+            Some((RequestKind::Delete, RequestState::Failed(reason)))
+                if reason.contains("is still used by") && was_pointed_at_us(world) =>
+            {
+                Vec::new()
+            }
+            Some((RequestKind::Delete, state)) => {
+                vec![Violation::new(
+                    "I18",
+                    format!("the protection cannot be deleted although nothing fails: {state:?}"),
+                )]
+            }
+            // After a failed Update the protection is what the last write made of it, until somebody repairs the template.
+            Some((RequestKind::Update | RequestKind::Create, RequestState::Succeeded)) | None
+                if world.is_declared() =>
+            {
+                self.missing(world, past)
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// After a Delete nothing of ours is left, and behaviours target what they targeted before.
+    fn left_over(&self, world: &SimWorld, past: &Past) -> Vec<Violation> {
+        let mut found = Vec::new();
+        let mut left =
+            |what: String| found.push(Violation::new("I18", format!("after the Delete there is still {what}")));
+        if past.row.is_some() {
+            left("the ledger row".to_owned());
+        }
+        let ours =
+            self.records.iter().filter(|record| self.written.contains(record) && record.set_identifier.is_some());
+        for record in ours {
+            left(format!("our record of {}", record.name));
+        }
+        // A record that somebody changed stays, and with it the check that it names.
+        let named = |id| self.records.iter().any(|record| record.health_check.as_ref() == Some(id));
+        // Weaker than the invariant: a Create that overran its Delete takes its check back, unless calls fail or it dies then.
+        let is_excused = |id: &HealthCheckId| {
+            let made_late = |(late, process): &&(HealthCheckId, ProcessId)| {
+                late == id && (past.notes(*process).had_fault || world.process(*process).has_died)
+            };
+            self.late_checks.iter().any(|late| made_late(&late))
+        };
+        for id in world.cloud().health().ids().iter().filter(|id| !named(id) && !is_excused(id)) {
+            left(format!("health check {id}"));
+        }
+        if world.cloud().cloudwatch().names().contains(&world::alarm()) {
+            left("the alarm".to_owned());
+        }
+        let versions = world.versions();
+        let (original, last) = (Configuration::read(world.original().as_bytes()), versions.last());
+        let Some((original, last)) = original.zip(last.and_then(|last| Configuration::read(&last.bytes))) else {
+            return found;
+        };
+        if last.origin(&past.inspection).is_some() {
+            left("our origin".to_owned());
+        }
+        let edited = |kind: EditKind| world.edits().iter().any(|edit| edit.kind == kind);
+        for behavior in &last.behaviors {
+            match original.behavior(&behavior.pattern) {
+                Some(before) if before.target == behavior.target || edited(EditKind::ThirdOrigin) => {}
+                Some(before) => {
+                    left(format!("behaviour {} at {} instead of {}", behavior.pattern, behavior.target, before.target));
+                }
+                None if edited(EditKind::CloneEdited) || edited(EditKind::ThirdOrigin) => {}
+                None => left(format!("behaviour {}, which we added", behavior.pattern)),
+            }
+        }
+        found
+    }
+
+    /// After a Create or Update everything is there that nobody else took away.
+    fn missing(&self, world: &SimWorld, past: &Past) -> Vec<Violation> {
+        let mut found = Vec::new();
+        let mut missing =
+            |what: &str| found.push(Violation::new("I18", format!("the protection is deployed without {what}")));
+        let Some(row) = &past.row else {
+            missing("its ledger row");
+            return found;
+        };
+        if row.lifecycle != Lifecycle::Active {
+            missing("being active");
+        }
+        if let Some(request) = world.requests().last() {
+            let asked = |name: &str| request.properties[name].as_str().and_then(|text| text.parse().ok());
+            if asked("HoldDownSeconds") != Some(row.spec.automation.hold_down_seconds) {
+                missing("the hold-down that was asked for last");
+            }
+            if asked("RecordTtl") != Some(row.spec.record_ttl) {
+                missing("the TTL that was asked for last");
+            }
+        }
+        let edited = |kind: EditKind| world.edits().iter().any(|edit| edit.kind == kind);
+        let check = row.made.health_check.as_ref().and_then(|made| made.id.clone());
+        let checks = world.cloud().health().ids();
+        if check.is_none_or(|check| !checks.contains(&check)) {
+            missing("its health check");
+        }
+        if checks.len() > 1 + row.made.replaced.len() {
+            missing("removing the health checks that it no longer needs");
+        }
+        let exists = world.cloud().cloudwatch().names().contains(&world::alarm());
+        if !exists && !edited(EditKind::AlarmDeleted) {
+            missing("its alarm");
+        }
+        if !edited(EditKind::RecordsRemoved) && !edited(EditKind::RecordTtl) && row.spec.dns.zone().is_some() {
+            let pair = self.records.iter().filter(|record| record.name == row.spec.failover_record);
+            if pair.count() != 2 {
+                missing("its two records");
+            }
+        }
+        let versions = world.versions();
+        let last = versions.last().and_then(|last| Configuration::read(&last.bytes));
+        if !edited(EditKind::OriginRemoved) && last.is_none_or(|last| last.origin(&past.inspection).is_none()) {
+            missing("its origin");
+        }
+        found
+    }
+}
+
+fn records(world: &SimWorld) -> Vec<RecordSet> {
+    world.cloud().route53().all_records(&world::zone().id).to_vec()
+}
+
+/// Whether an edge may still ask for a name whose last record has just been removed.
+///
+/// An edge has a configuration until the next one has reached it, and an answer for the record's TTL. What others wrote after
+/// the process's last look cannot be known to it and does not count.
+fn still_asked_for(world: &SimWorld, called: &Called, removed: &RecordSet) -> Option<Violation> {
+    let versions = world.versions();
+    let read = world.process(called.process).read.clone();
+    let seen = read.and_then(|read| versions.iter().rposition(|version| version.etag == read.etag));
+    let deploy_time = world.cloud().cloudfront().deploy_time;
+    let ttl = SignedDuration::from_secs(i64::from(removed.ttl.unwrap_or(0)));
+    versions.iter().enumerate().find_map(|(number, version)| {
+        let is_unseen = seen.is_none_or(|seen| number > seen) && matches!(version.author, Author::Foreign(_));
+        let next = versions.get(number + 1);
+        let has_left = next.is_some_and(|next| next.at + deploy_time + ttl <= world.now());
+        if is_unseen || has_left {
+            return None;
+        }
+        let configuration = Configuration::read(&version.bytes)?;
+        let mut leading = configuration.origins.iter().filter(|origin| origin.domain == removed.name.as_str());
+        let asks = leading.any(|origin| configuration.uses(&origin.id));
+        let what = || format!("the last record of {} was removed while edges may still ask for it", removed.name);
+        asks.then(|| Violation::new("I20", what()))
+    })
+}
+
+/// Whether somebody else has ever pointed a behaviour at our origin.
+fn was_pointed_at_us(world: &SimWorld) -> bool {
+    world.edits().iter().any(|edit| match edit.kind {
+        EditKind::RestoredByHand => true,
+        EditKind::ThirdOrigin => edit.is_undone,
+        _ => false,
+    })
+}
