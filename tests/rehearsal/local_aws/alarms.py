@@ -14,6 +14,9 @@ from ministack.services import cloudwatch, lambda_svc
 
 from correction import replace, require
 
+# What an alarm's event says about the state before. DescribeAlarms does not have it, so it is not kept in the alarm.
+_previous_states: dict = {}
+
 ACTIONS = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
 
 
@@ -49,7 +52,7 @@ def _with_transition(original):
         state = state[0] if isinstance(state, list) else state
         if name in before and before[name]["StateValue"] != state:
             alarm = cloudwatch._alarms[name]
-            alarm["PreviousState"] = {
+            _previous_states[name] = {
                 "value": alarm["StateValue"],
                 "reason": alarm.get("StateReason", ""),
                 "timestamp": _time(alarm.get("StateTransitionedTimestamp", time.time())),
@@ -93,7 +96,9 @@ def event(alarm, old_state, new_state, reason):
         "alarmData": {
             "alarmName": alarm["AlarmName"],
             "state": state,
-            "previousState": alarm.get("PreviousState", {"value": old_state, "reason": "", "timestamp": now}),
+            "previousState": _previous_states.get(
+                alarm["AlarmName"], {"value": old_state, "reason": "", "timestamp": now}
+            ),
             "configuration": _configuration(alarm),
         },
     }

@@ -4,6 +4,8 @@ use anyhow::{Context, Result, bail};
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::LogType;
+use aws_smithy_types::base64;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
@@ -60,6 +62,25 @@ impl Aws {
         Ok(payload)
     }
 
+    /// Invokes a function and returns all that it said: its answer, and the last lines of its log.
+    pub(crate) async fn hear(&self, function: &str, event: &Value) -> Result<Heard> {
+        let answer = self
+            .lambda
+            .invoke()
+            .function_name(function)
+            .log_type(LogType::Tail)
+            .payload(Blob::new(serde_json::to_vec(event)?))
+            .send()
+            .await
+            .with_context(|| format!("{function} could not be invoked"))?;
+        let log = base64::decode(answer.log_result().unwrap_or_default()).context("the log of an invocation")?;
+        Ok(Heard {
+            answer: String::from_utf8_lossy(answer.payload().map(Blob::as_ref).unwrap_or_default()).into_owned(),
+            failed: answer.function_error().is_some(),
+            log: String::from_utf8_lossy(&log).into_owned(),
+        })
+    }
+
     /// A distribution's configuration: the bytes as they are, and their ETag.
     pub(crate) async fn distribution(&self, id: &str) -> Result<RawDocument> {
         let path = format!("/2020-05-31/distribution/{id}/config");
@@ -99,6 +120,14 @@ impl Aws {
         let answer = self.wire.send("logs", "POST", "/", &headers, &serde_json::to_vec(input)?).await?;
         Ok(serde_json::from_slice(&answer.successful(operation)?.body)?)
     }
+}
+
+/// What one invocation of a function said.
+pub(crate) struct Heard {
+    pub(crate) answer: String,
+    /// Whether the answer is a function error.
+    pub(crate) failed: bool,
+    pub(crate) log: String,
 }
 
 /// The log of one function.

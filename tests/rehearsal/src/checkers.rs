@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use crate::aws::Aws;
+use crate::aws::{Aws, Wire};
 use crate::certificates::trusting_all;
 use crate::resolver::Resolver;
 
@@ -45,7 +45,8 @@ pub(crate) struct Checkers {
 }
 
 impl Checkers {
-    pub(crate) fn start(aws: Aws, resolver: Arc<Resolver>) -> Self {
+    /// `backstage` leads straight to the local AWS, which is told what a checker found.
+    pub(crate) fn start(aws: Aws, backstage: Wire, resolver: Arc<Resolver>) -> Self {
         let trouble = Arc::new(Mutex::new(None));
         let told = trouble.clone();
         let task = tokio::spawn(async move {
@@ -54,7 +55,7 @@ impl Checkers {
             clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 clock.tick().await;
-                let outcome = round(&aws, &resolver, &mut verdicts).await;
+                let outcome = round(&aws, &backstage, &resolver, &mut verdicts).await;
                 if let Ok(mut trouble) = told.lock() {
                     *trouble = outcome.err().map(|error| format!("{error:#}"));
                 }
@@ -99,7 +100,12 @@ impl Verdict {
     }
 }
 
-async fn round(aws: &Aws, resolver: &Resolver, verdicts: &mut BTreeMap<String, Verdict>) -> Result<()> {
+async fn round(
+    aws: &Aws,
+    backstage: &Wire,
+    resolver: &Resolver,
+    verdicts: &mut BTreeMap<String, Verdict>,
+) -> Result<()> {
     let checks = aws.route53.list_health_checks().send().await.context("ListHealthChecks")?;
     let mut healthy = BTreeMap::new();
     for check in checks.health_checks() {
@@ -117,7 +123,7 @@ async fn round(aws: &Aws, resolver: &Resolver, verdicts: &mut BTreeMap<String, V
             check.id().to_owned(),
             config.disabled() == Some(true) || alive != (config.inverted() == Some(true)),
         );
-        tell(aws, check, &report).await?;
+        tell(backstage, check, &report).await?;
     }
     verdicts.retain(|id, _| healthy.contains_key(id));
     fail_over(aws, resolver, &healthy).await?;
@@ -156,10 +162,10 @@ async fn probe(config: &HealthCheckConfig, resolver: &Resolver) -> Result<u16> {
 }
 
 /// Says to the local AWS what its GetHealthCheckStatus has to answer.
-async fn tell(aws: &Aws, check: &HealthCheck, report: &str) -> Result<()> {
+async fn tell(backstage: &Wire, check: &HealthCheck, report: &str) -> Result<()> {
     let path = format!("/2013-04-01/healthcheck/{}/status", check.id());
     let body = serde_json::to_vec(&serde_json::json!({ "status": report }))?;
-    let answer = aws.wire.send("route53", "POST", &path, &[], &body).await?;
+    let answer = backstage.send("route53", "POST", &path, &[], &body).await?;
     // A check that has just been deleted needs no report.
     if answer.status != 404 {
         answer.successful("the report of a checker")?;

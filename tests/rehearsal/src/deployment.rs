@@ -23,8 +23,8 @@ pub(crate) struct Deployment {
 }
 
 impl Deployment {
-    /// `sam build` and `sam deploy` of the real template, until CREATE_COMPLETE.
-    pub(crate) async fn create(stage: &Stage<'_>, site: &Site) -> Result<Self> {
+    /// `sam build` and `sam deploy` of the real template with these parameters, until CREATE_COMPLETE.
+    pub(crate) async fn create(stage: &Stage<'_>, parameters: Vec<(&'static str, String)>) -> Result<Self> {
         stage
             .narration
             .step("The three functions are compiled for Lambda (minutes the first time)", async |step| {
@@ -50,7 +50,6 @@ impl Deployment {
         stage
             .narration
             .step("sam deploy: the real template, with waits of seconds instead of minutes", async |step| {
-                let parameters = parameters(stage, site);
                 let told: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
                 step.did(format!("sam deploy with {}", told.join(" ")));
                 stage.tools.deploy(STACK, &parameters, step).await?;
@@ -69,7 +68,8 @@ impl Deployment {
     }
 }
 
-fn parameters(stage: &Stage<'_>, site: &Site) -> Vec<(&'static str, String)> {
+/// Parameters of a stack with a protection of the site.
+pub(crate) fn with_protection(stage: &Stage<'_>, site: &Site) -> Vec<(&'static str, String)> {
     vec![
         ("ProtectionName", site::PROTECTION.to_owned()),
         ("DistributionId", site.distribution_id.clone()),
@@ -88,6 +88,16 @@ fn parameters(stage: &Stage<'_>, site: &Site) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Parameters of a stack with the engine alone, which may protect the site.
+pub(crate) fn engine_alone(stage: &Stage<'_>, site: &Site) -> Vec<(&'static str, String)> {
+    vec![
+        ("AllowedDistributions", site.distribution_id.clone()),
+        ("AllowedHostedZones", site.zone_id.clone()),
+        ("AllowedRecords", site::FAILOVER_RECORD.to_owned()),
+        ("CustomResourceResponseOrigin", stage.endpoint()),
+    ]
+}
+
 /// One output of a described stack.
 fn output(stack: &Value, key: &str) -> Result<String> {
     stack["Outputs"]
@@ -98,6 +108,11 @@ fn output(stack: &Value, key: &str) -> Result<String> {
         .and_then(|output| output["OutputValue"].as_str())
         .map(str::to_owned)
         .with_context(|| format!("the stack has no output {key}"))
+}
+
+/// One output of the deployed stack.
+pub(crate) fn output_of(stage: &Stage<'_>, key: &str) -> Result<String> {
+    output(&describe(stage, STACK)?.context("there is no stack")?, key)
 }
 
 /// A stack as CloudFormation describes it; `None` where it does not exist.

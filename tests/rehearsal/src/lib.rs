@@ -11,9 +11,11 @@ mod leftovers;
 mod local_aws;
 mod narration;
 mod origins;
+mod permissions;
 mod play;
 mod process;
 mod python;
+mod referee;
 mod resolver;
 mod scenario;
 mod site;
@@ -109,28 +111,48 @@ async fn play_on_stage(scenario: Scenario, narration: &Narration, workplace: &Wo
     let stage = Stage::set(narration, workplace).await?;
     let played = match scenario {
         Scenario::Default => play::default(&stage).await,
+        Scenario::Permissions => permissions::play(&stage, permissions::Extent::Everything).await,
+        Scenario::PermissionsInBrief => permissions::play(&stage, permissions::Extent::Brief).await,
     };
     if played.is_err() {
         stage.explain(EXCERPT).await;
     }
-    played
+    let judged = judge(&stage);
+    played.and(judged)
+}
+
+/// Tells what the referee has seen. A request that AWS would refuse fails the rehearsal even where the local AWS took it.
+fn judge(stage: &Stage<'_>) -> Result<()> {
+    let report = stage.referee.report();
+    stage.narration.say(&format!("\n{report}"));
+    for violation in &report.violations {
+        stage.narration.say(&format!("     | {violation}"));
+    }
+    if let Some(first) = report.violations.first() {
+        bail!(
+            "{} exchanges break AWS's models, the first one: {first}; all of them are in {}",
+            report.violations.len(),
+            stage.workplace.run().join("referee.jsonl").display()
+        );
+    }
+    Ok(())
 }
 
 /// The scenarios, one a line, as `cargo rehearse list` prints them.
 #[must_use]
 pub fn scenarios() -> String {
-    Scenario::ALL.map(|scenario| format!("{:<12} {}", scenario.name(), scenario.summary())).join("\n")
+    Scenario::ALL.map(|scenario| format!("{:<22} {}", scenario.name(), scenario.summary())).join("\n")
 }
 
 /// Refuses what the contract names and this version cannot do yet.
 ///
 /// # Errors
-/// Always for `all` and `compare`: there is one scenario, so there is nothing to sum up or compare.
+/// Always for `all` and `compare`: the outages that they sum up and compare are not here yet.
 pub fn refuse_unready(name: &str) -> Result<()> {
     match name {
         "all" | "compare" => bail!(
             "`{name}` belongs to the outage lab, which is not here yet, so nothing was played. \
-             Run `cargo rehearse` for the one scenario that there is."
+             Run `cargo rehearse list` for the scenarios that there are."
         ),
         _ => Ok(()),
     }

@@ -30,6 +30,8 @@ pub(crate) struct LocalAws {
 
 /// What the functions are given beside what the template gives them.
 pub(crate) struct FunctionEnvironment {
+    /// Where they find AWS.
+    pub(crate) endpoint: String,
     /// `host:port` of the rehearsal's DNS server.
     pub(crate) resolver: String,
     /// File with the root certificate of the rehearsal's origins; replaces the system's roots for the functions.
@@ -37,18 +39,21 @@ pub(crate) struct FunctionEnvironment {
 }
 
 impl LocalAws {
+    /// Starts it on this port, which has to be free.
     pub(crate) async fn start(
         python: &Environment,
+        port: u16,
         functions: &FunctionEnvironment,
         workplace: &Workplace,
         step: &Step<'_>,
     ) -> Result<Self> {
-        let port = free_port()?;
         let mut command = Command::new(python.program("python"));
         command
             .arg(workplace.repository().join("tests/rehearsal/local_aws/launcher.py"))
             .arg("--port")
             .arg(port.to_string())
+            .arg("--endpoint")
+            .arg(&functions.endpoint)
             // Every function inherits this environment: nothing of the user's, above all no way to a real account.
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
@@ -82,12 +87,13 @@ impl LocalAws {
         self.port
     }
 
-    /// Where SDKs and tools send their requests.
+    /// Its own address: where tools send their requests, and custom resources their answers.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn wire(&self) -> Wire {
+    /// Straight to it, for what AWS does not have: what checkers report, whether it is ready.
+    pub(crate) fn backstage(&self) -> Wire {
         Wire::to(self.port)
     }
 
@@ -97,6 +103,6 @@ impl LocalAws {
 }
 
 /// A loopback port that nobody listens on. Another program may take it before we do; then the start fails and says so.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

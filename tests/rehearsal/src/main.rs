@@ -15,6 +15,7 @@ const INTERRUPTED: u8 = 130;
 #[derive(Parser)]
 #[command(
     name = "cargo rehearse",
+    bin_name = "cargo rehearse",
     about = "Plays an outage on a local AWS: no account, no Docker, nothing left behind"
 )]
 struct Arguments {

@@ -67,6 +67,14 @@ impl Environment {
         self.programs().join(name)
     }
 
+    /// Where its packages are: `lib/python3.11/site-packages`, whatever the version.
+    pub(crate) fn packages(&self) -> Result<PathBuf> {
+        let library = self.directory.join("lib");
+        let versions = std::fs::read_dir(&library).with_context(|| format!("{} cannot be read", library.display()))?;
+        let packages = versions.filter_map(|entry| Some(entry.ok()?.path().join("site-packages")));
+        packages.filter(|path| path.is_dir()).max().with_context(|| format!("{} holds no packages", library.display()))
+    }
+
     /// Where its programs are.
     pub(crate) fn programs(&self) -> PathBuf {
         self.directory.join("bin")
@@ -131,6 +139,27 @@ fn is_recent(version: &str) -> bool {
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= OLDEST,
         _ => false,
     }
+}
+
+/// The packages beside the local AWS, installed where they are not: botocore's models are among them.
+#[cfg(test)]
+pub(crate) fn packages_for_tests() -> Result<PathBuf> {
+    // Tests run at the same time, and a workplace is one run's at a time.
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let workplace = Workplace::take("referee-tests")?;
+    let requirements = workplace.repository().join("tests/rehearsal/local_aws/requirements.txt");
+    let install = || {
+        let narration = crate::narration::Narration::plain(Box::new(std::io::sink()));
+        let of = async |step: &Step<'_>| Environment::of(&requirements, "local-aws", &workplace, step).await;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(narration.step("The packages", of))
+    };
+    // A thread of its own, because the test that asks may be inside a runtime.
+    std::thread::scope(|scope| {
+        scope.spawn(install).join().map_err(|_| anyhow::anyhow!("the installation panicked"))?
+    })?
+    .packages()
 }
 
 #[cfg(test)]

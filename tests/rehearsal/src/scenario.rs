@@ -7,17 +7,24 @@ use std::str::FromStr;
 pub enum Scenario {
     /// The runbook from deployment to removal.
     Default,
+    /// Every Allow of every role is taken away once.
+    Permissions,
+    /// The same for react and flip, and for two actions of provision: provision asks three times before it believes a refusal,
+    /// because IAM takes its time, so that all of its actions take minutes.
+    PermissionsInBrief,
 }
 
 impl Scenario {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Scenario; 1] = [Scenario::Default];
+    pub const ALL: [Scenario; 3] = [Scenario::Default, Scenario::Permissions, Scenario::PermissionsInBrief];
 
     /// The name on the command line, and of the directory under `target/rehearsal`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Scenario::Default => "default",
+            Scenario::Permissions => "permissions",
+            Scenario::PermissionsInBrief => "permissions-in-brief",
         }
     }
 
@@ -28,6 +35,10 @@ impl Scenario {
             Scenario::Default => {
                 "deploy, outage, automatic bypass, recovery, an operator's override, removal while bypassed"
             }
+            Scenario::Permissions => {
+                "every Allow of every role is taken away once, and the work that needs it must fail"
+            }
+            Scenario::PermissionsInBrief => "the same for react, flip and a little of provision",
         }
     }
 }

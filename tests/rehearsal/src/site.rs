@@ -27,6 +27,9 @@ pub(crate) const TRAFFIC: [&str; 3] = ["*", "/checkout/*", "/landing/*"];
 /// Element of the existing distribution that no SDK knows; it has to survive everything.
 pub(crate) const UNKNOWN_ELEMENT: &str = "FutureOriginFeature";
 
+/// All elements of the existing distribution that no model knows. The referee expects them.
+pub(crate) const UNKNOWN_ELEMENTS: [&str; 3] = [UNKNOWN_ELEMENT, "FutureBehaviorFeature", "FutureFeature"];
+
 /// Begins every secret value in the existing distribution; it may appear in no output.
 pub(crate) const CANARY: &str = "canary-header";
 

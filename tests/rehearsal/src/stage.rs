@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use crate::aws::{Aws, FunctionLog};
 use crate::certificates::Authority;
 use crate::checkers::{self, Checkers};
-use crate::local_aws::{ACCOUNT, FunctionEnvironment, LocalAws};
+use crate::local_aws::{ACCOUNT, FunctionEnvironment, LocalAws, free_port};
 use crate::narration::{Narration, Seen, Step};
 use crate::origins::Origins;
 use crate::process::tail;
 use crate::python::Environment;
+use crate::referee::Referee;
 use crate::resolver::Resolver;
 use crate::site;
 use crate::tools::Tools;
@@ -21,7 +22,8 @@ use crate::workplace::Workplace;
 
 /// What a green run does not prove, because something else plays the part.
 pub(crate) const SIMULATED: [&str; 4] = [
-    "AWS is ministack, which enforces no permissions here and accepts much that AWS refuses",
+    "AWS is ministack: it enforces the roles' permissions, and accepts much that AWS refuses; a referee holds every request \
+     against AWS's own service models",
     checkers::SIMULATED,
     "CloudFront keeps configurations and serves no traffic; its edges have a new one after two seconds",
     "inspection and application are two small HTTPS servers under a private root",
@@ -34,6 +36,7 @@ pub(crate) struct Stage<'a> {
     pub(crate) tools: Tools<'a>,
     pub(crate) aws: Aws,
     local_aws: LocalAws,
+    pub(crate) referee: Referee,
     pub(crate) origins: Origins,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) workplace: &'a Workplace,
@@ -70,18 +73,26 @@ impl<'a> Stage<'a> {
                 Ok((origins, resolver))
             })
             .await?;
-        let (local_aws, aws) = narration
-            .step("A local AWS", async |step| {
-                let functions = FunctionEnvironment { resolver: resolver.address().to_string(), roots: roots.clone() };
-                let local_aws = LocalAws::start(&python, &functions, workplace, step).await?;
-                let aws = Aws::at(&local_aws.endpoint(), local_aws.wire()).await;
+        let (referee, local_aws, aws) = narration
+            .step("A local AWS, and a referee in front of it", async |step| {
+                let port = free_port()?;
+                let transcript = workplace.run().join("referee.jsonl");
+                let referee = Referee::start(&python.packages()?, &site::UNKNOWN_ELEMENTS, port, &transcript).await?;
+                let functions = FunctionEnvironment {
+                    endpoint: referee.endpoint(),
+                    resolver: resolver.address().to_string(),
+                    roots: roots.clone(),
+                };
+                let local_aws = LocalAws::start(&python, port, &functions, workplace, step).await?;
+                let aws = Aws::at(&referee.endpoint(), referee.wire()).await;
                 step.did(format!("started account {ACCOUNT} at {}", local_aws.endpoint()));
-                Ok((local_aws, aws))
+                step.did(format!("started a referee with AWS's service models at {}", referee.endpoint()));
+                Ok((referee, local_aws, aws))
             })
             .await?;
-        let checkers = Checkers::start(aws.clone(), resolver.clone());
-        let tools = Tools::new(tools, workplace, local_aws.port());
-        Ok(Self { narration, checkers, tools, aws, local_aws, origins, resolver, workplace })
+        let checkers = Checkers::start(aws.clone(), local_aws.backstage(), resolver.clone());
+        let tools = Tools::new(tools, workplace, local_aws.port(), referee.endpoint());
+        Ok(Self { narration, checkers, tools, aws, local_aws, referee, origins, resolver, workplace })
     }
 
     /// What the local AWS was given as address.

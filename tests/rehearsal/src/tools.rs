@@ -39,11 +39,13 @@ pub(crate) struct Tools<'a> {
     environment: Environment,
     workplace: &'a Workplace,
     port: u16,
+    /// Where operators' invocations go: past the referee.
+    functions: String,
 }
 
 impl<'a> Tools<'a> {
-    pub(crate) fn new(environment: Environment, workplace: &'a Workplace, port: u16) -> Self {
-        Self { environment, workplace, port }
+    pub(crate) fn new(environment: Environment, workplace: &'a Workplace, port: u16, functions: String) -> Self {
+        Self { environment, workplace, port, functions }
     }
 
     /// Where `sam build` puts the template and the functions.
@@ -195,6 +197,7 @@ impl<'a> Tools<'a> {
             .env(MARK, self.workplace.run())
             // The SAM CLI uploads packages to names under this one, which works for a host name only.
             .env("AWS_ENDPOINT_URL", format!("http://localhost:{}", self.port))
+            .env("AWS_ENDPOINT_URL_LAMBDA", &self.functions)
             .env("AWS_REGION", REGION)
             .env("AWS_DEFAULT_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", "test")

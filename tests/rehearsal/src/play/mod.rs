@@ -11,14 +11,14 @@ mod second;
 
 use anyhow::Result;
 
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, with_protection};
 use crate::site::Site;
 use crate::stage::Stage;
 
 /// The runbook from deployment to removal.
 pub(crate) async fn default(stage: &Stage<'_>) -> Result<()> {
     let site = Site::create(stage).await?;
-    let deployment = Deployment::create(stage, &site).await?;
+    let deployment = Deployment::create(stage, with_protection(stage, &site)).await?;
     let act = Act { site, deployment };
     provisioned::show(stage, &act).await?;
     repeated::play(stage, &act).await?;
