@@ -1,4 +1,4 @@
-//! The real template, the real functions and the real tools on a local AWS: the default rehearsal, as a test.
+//! The real template, the real functions and the real tools on a local AWS: two scenarios of the rehearsal, as tests.
 //!
 //! The first run compiles the functions for Lambda and installs the tools, which takes minutes; a later one does not.
 
@@ -23,14 +23,26 @@ impl Write for Script {
 
 #[test]
 fn the_real_template_and_functions_live_through_an_outage_and_leave_no_trace() {
+    let told = played(Scenario::Default, "end-to-end");
+    assert!(!told.contains("canary-header"), "a secret header value was told:\n{told}");
+    assert!(told.contains("checked against AWS's models, 0 violations"), "the referee has said nothing:\n{told}");
+}
+
+#[test]
+fn the_permissions_of_the_roles_are_needed_and_their_absence_is_told() {
+    let told = played(Scenario::PermissionsInBrief, "end-to-end-permissions");
+    assert!(told.contains(" 0 missed by nobody or in silence"), "there is no table:\n{told}");
+}
+
+/// Plays in a directory of its own, because `cargo rehearse` may be running, and returns what was told.
+fn played(scenario: Scenario, run: &str) -> String {
     let script = Script::default();
     let narration = Narration::plain(Box::new(script.clone()));
-    // A directory of its own: `cargo rehearse` may be running.
-    let ending = rehearse(Scenario::Default, "end-to-end", &narration, std::future::pending());
+    let ending = rehearse(scenario, run, &narration, std::future::pending());
     let told = String::from_utf8_lossy(&script.0.lock().expect("the script is not poisoned")).into_owned();
     match ending {
         Ok(ending) => assert_eq!(ending, Ending::Played, "{told}"),
         Err(error) => panic!("{error:#}\n\n{told}"),
     }
-    assert!(!told.contains("canary-header"), "a secret header value was told:\n{told}");
+    told
 }

@@ -214,9 +214,12 @@ fn the_ledger_takes_only_writes_on_the_version_that_was_read() {
     assert_eq!(put(None), Err(FaultKind::Stale));
     assert_eq!(put(Some(read.version)), Ok(read.version + 1));
     assert_eq!(put(Some(read.version)), Err(FaultKind::Stale));
-    let delete = |expected| world.cloud.run(world.cloud.delete_row(&www(), expected)).finished();
-    assert_eq!(delete(read.version).map_err(|fault| fault.kind), Err(FaultKind::Stale));
-    assert_eq!(delete(read.version + 1), Ok(()));
+    let bury = |expected| world.cloud.run(world.cloud.bury(&www(), &[], Some(expected))).finished();
+    assert_eq!(bury(read.version).map_err(|fault| fault.kind), Err(FaultKind::Stale));
+    assert_eq!(bury(read.version + 1), Ok(()));
+    assert_eq!(world.cloud.run(world.cloud.row(&www())).finished(), Ok(None));
+    assert_eq!(put(None), Err(FaultKind::Stale));
+    assert_eq!(put(Some(read.version + 2)), Ok(read.version + 3));
 }
 
 #[test]

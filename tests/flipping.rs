@@ -14,7 +14,7 @@ use failopen_tests::cloud::Run;
 use failopen_tests::events;
 use failopen_tests::functions::converge;
 use failopen_tests::world::{
-    CANARY, FLIP_ARN, RICH_DISTRIBUTION, START, World, application_origin, distribution, failover_record,
+    CANARY, FLIP_ARN, RICH_DISTRIBUTION, START, World, application_origin, distribution, failover_record, health_check,
     inspection_origin, secrets, standard_spec, third_origin, zone,
 };
 use failopen_tests::{Impatient, Logs, Moment, Operation};
@@ -571,6 +571,17 @@ fn break_glass_moves_exactly_the_paths_it_names_and_only_between_the_origins_it_
 }
 
 #[test]
+fn break_glass_paths_that_are_one_behaviour_to_cloudfront_are_named_as_that() {
+    for paths in [json!(["/api/*", "api/*"]), json!(["*", "*"]), json!(["api/*", "/static/*", "/api/*"])] {
+        let world = World::standard();
+        let failure = world.flip(with(break_glass(), "paths", paths.clone())).expect_err("one behaviour, twice");
+        assert_eq!(failure.error_type, ErrorType::InvalidRequest, "{paths}: {failure}");
+        assert!(failure.message.contains("names one behaviour twice"), "{failure}");
+        assert_eq!(world.cloud.last_call(), 0, "nothing is even read");
+    }
+}
+
+#[test]
 fn a_converge_older_than_two_minutes_is_held() {
     for (age, expected) in [(119, "changed"), (121, "held"), (6 * 3600, "held")] {
         let world = World::standard();
@@ -745,7 +756,10 @@ fn a_healthy_status_is_the_contracts() {
             "protection": "www", "action": "status",
             "traffic": "inspected", "posture": "inspected",
             "alarm": {"name": "failopen-www-inspection", "state": "OK", "since": "2026-11-21T12:00:00Z"},
-            "health": {"inspection": "healthy", "application": "healthy", "checkersHealthyPercent": 100},
+            "health": {
+                "healthCheckId": health_check(&world).as_str(), "inspection": "healthy", "application": "healthy",
+                "checkersHealthyPercent": 100
+            },
             "ledger": {"lastFlipAt": null, "flipsToday": 0, "latched": false},
             "pin": null,
             "decision": {"decision": "hold", "reason": "AlreadyThere", "because": null},
@@ -767,7 +781,10 @@ fn a_status_shows_drift_health_and_because_of_faults_that_are_there() {
     assert_eq!(answer["alarm"]["state"], "ALARM");
     assert_eq!(
         answer["health"],
-        json!({"inspection": "unhealthy", "application": "unhealthy", "checkersHealthyPercent": 0})
+        json!({
+            "healthCheckId": health_check(&world).as_str(), "inspection": "unhealthy", "application": "unhealthy",
+            "checkersHealthyPercent": 0
+        })
     );
     assert_eq!(answer["decision"]["reason"], "ApplicationUnhealthy");
     assert!(answer["decision"]["because"].as_str().is_some_and(|text| text.contains("connection refused")));
@@ -839,8 +856,8 @@ fn a_status_that_hangs_is_given_up_in_time_to_answer() {
         let world = World::standard();
         let deadline = world.deadline();
         let (commands, clock) = (Commands::new(FLIP_ARN), Impatient(world.clock.clone()));
-        // Every call gives way once before it is made; this clock takes the first time for a hang.
-        world.cloud.interleave();
+        // The ledger answers, and the distribution behind it does not.
+        world.cloud.hang_at(2);
         let run = failopen_flip::handle(&commands, &world.cloud, &clock, deadline, request);
         let answer = world.cloud.run(run).finished();
         assert!(now(&world) <= deadline, "ended at {}", now(&world));

@@ -6,7 +6,7 @@ use failopen_tests::template::{object, repository, template};
 use serde_json::{Value, json};
 
 /// What a call of the adapters needs in IAM: the SDK's method, our port's method, the action.
-const CALLS: [(&str, &str, &str); 23] = [
+const CALLS: [(&str, &str, &str); 24] = [
     ("get_distribution_config", "distribution", "cloudfront:GetDistributionConfig"),
     ("get_distribution", "distribution_status", "cloudfront:GetDistribution"),
     ("update_distribution", "put_distribution", "cloudfront:UpdateDistribution"),
@@ -28,8 +28,9 @@ const CALLS: [(&str, &str, &str); 23] = [
     ("put_metric_data", "put_metrics", "cloudwatch:PutMetricData"),
     ("scan", "rows", "dynamodb:Scan"),
     ("get_item", "row", "dynamodb:GetItem"),
+    ("get_item", "slot", "dynamodb:GetItem"),
     ("put_item", "put_row", "dynamodb:PutItem"),
-    ("delete_item", "delete_row", "dynamodb:DeleteItem"),
+    ("put_item", "bury", "dynamodb:PutItem"),
 ];
 
 /// As [`CALLS`], for methods that are not one port method each.

@@ -1,6 +1,7 @@
 //! Create, Update and Delete of `Custom::FailOpenProtection` when calls fail, answers get lost and processes die.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use failopen::failure::ErrorType;
 use failopen::id::Hostname;
@@ -9,7 +10,7 @@ use failopen::port::FaultKind;
 use failopen_tests::cloud::Run;
 use failopen_tests::stack::{Stack, TIME_OUT};
 use failopen_tests::world::{
-    CANARY, OWNER, RICH_DISTRIBUTION, application_origin, distribution, failover_record, inspection_origin, www, zone,
+    CANARY, RICH_DISTRIBUTION, application_origin, distribution, failover_record, inspection_origin, www, zone,
 };
 use failopen_tests::{Impatient, Logs, Moment, Operation, World};
 use jiff::SignedDuration;
@@ -31,178 +32,12 @@ fn new_record() -> Hostname {
     Hostname::new("cq-origin-new.cq-route.com")
 }
 
-/// No name that the distribution uses is without an answer, and no behaviour names an origin that is gone.
-fn never_empty(world: &World, context: &str) {
-    let document = world.document(&distribution());
-    for behavior in document.behaviors() {
-        let known = document.origin(&behavior.target).is_some() || document.origin_groups().contains(&behavior.target);
-        assert!(known, "{context}: {} targets {}, which is gone", behavior.path_pattern, behavior.target);
-        if behavior.target == inspection_origin() {
-            let name = Hostname::new(document.origin(&behavior.target).expect("it exists").domain_name.clone());
-            assert!(world.cloud.resolve(&name).is_some(), "{context}: {name} has no record");
-        }
-    }
-}
-
 fn is_success(answer: &Value) -> bool {
     answer["Status"] == "SUCCESS"
 }
 
-/// What CloudFormation may send after a request of which nothing came back.
-#[derive(Clone, Copy, Debug)]
-enum Continuation {
-    Retry,
-    DeleteWithTheRealId,
-    DeleteWithAnInventedId,
-}
-
-/// Where a process may die so that the world differs: before its first call and after every write, answers included. A
-/// death anywhere else leaves the world of one of these.
-fn points_of_death(world: &World, before: u64) -> Vec<(u64, Moment)> {
-    let calls = world.cloud.calls();
-    let matters = |operation: Operation| operation.is_write() || operation == Operation::Answer;
-    let writes = calls.iter().filter(|call| call.number > before && matters(call.operation));
-    let mut points = vec![(before + 1, Moment::Before)];
-    points.extend(writes.map(|call| (call.number, Moment::After)));
-    points
-}
-
-#[test]
-fn a_create_that_dies_at_any_call_is_completed_by_a_retry_or_undone_by_a_delete() {
-    let points = {
-        let world = World::bare();
-        assert!(is_success(&traffic(&mut Stack::new(&world)).create()));
-        points_of_death(&world, 0)
-    };
-    for (number, moment) in points {
-        for continuation in
-            [Continuation::Retry, Continuation::DeleteWithTheRealId, Continuation::DeleteWithAnInventedId]
-        {
-            let context = format!("call {number}, {moment:?}, then {continuation:?}");
-            let world = World::bare();
-            let mut stack = Stack::new(&world);
-            let request = traffic(&mut stack).request("Create");
-            world.cloud.crash_at(number, moment);
-            assert_eq!(stack.invoke(request.clone()), Run::Crashed, "{context}");
-            never_empty(&world, &context);
-            world.cloud.outbox().answers.clear();
-            match continuation {
-                Continuation::Retry => {
-                    let answer = stack.deliver(request);
-                    assert!(is_success(&answer), "{context}: {answer}");
-                    assert_eq!(world.cloud.health().ids().len(), 1, "{context}");
-                    assert_eq!(world.row().lifecycle, Lifecycle::Active, "{context}");
-                    assert_eq!(world.target("*"), inspection_origin(), "{context}");
-                }
-                Continuation::DeleteWithTheRealId => stack.physical_id = Some(format!("failopen-www-{OWNER}")),
-                Continuation::DeleteWithAnInventedId => {}
-            }
-            let answer = stack.delete();
-            assert!(is_success(&answer), "{context}: {answer}");
-            nothing_of_ours_is_left(&world, &context);
-        }
-    }
-}
-
 fn traffic<'s, 'w>(stack: &'s mut Stack<'w>) -> &'s mut Stack<'w> {
     stack.set(json!({"Traffic": ["*", "/account/*", "/ours/*"]}))
-}
-
-#[test]
-fn a_delete_that_dies_at_any_call_is_completed_by_the_next_one() {
-    let points = {
-        let world = World::bare();
-        let mut stack = Stack::new(&world);
-        assert!(is_success(&traffic(&mut stack).create()));
-        let before = world.cloud.last_call();
-        assert!(is_success(&stack.delete()));
-        points_of_death(&world, before)
-    };
-    for (number, moment) in points {
-        let context = format!("call {number}, {moment:?}");
-        let world = World::bare();
-        let mut stack = Stack::new(&world);
-        traffic(&mut stack).create();
-        world.cloud.crash_at(number, moment);
-        let request = stack.request("Delete");
-        assert_eq!(stack.invoke(request.clone()), Run::Crashed, "{context}");
-        never_empty(&world, &context);
-        assert!(is_success(&stack.deliver(request)), "{context}");
-        nothing_of_ours_is_left(&world, &context);
-    }
-}
-
-/// An Update that replaces everything that can be replaced.
-fn everything_else(stack: &mut Stack<'_>) {
-    stack.set(json!({"FailoverRecord": new_record(), "HealthCheck": {"IntervalSeconds": "30"}, "RecordTtl": "60",
-        "Traffic": ["*", "/checkout/*", "/ours/new/*"], "AlarmEvaluationPeriods": "2"}));
-}
-
-fn as_before(stack: &mut Stack<'_>) {
-    stack.set(json!({"FailoverRecord": failover_record(), "HealthCheck": {"Path": "/"}, "RecordTtl": "30",
-        "Traffic": ["*", "/account/*", "/ours/*"], "AlarmEvaluationPeriods": "1"}));
-}
-
-/// Where two texts part and where they meet again.
-fn differences(one: &str, other: &str) -> String {
-    if one == other {
-        return String::new();
-    }
-    let start = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
-    let end = one.bytes().rev().zip(other.bytes().rev()).take_while(|(one, other)| one == other).count();
-    let middle = |text: &str| text.get(start..text.len().saturating_sub(end).max(start)).unwrap_or_default().to_owned();
-    format!("{}\n!=\n{}", middle(one), middle(other))
-}
-
-#[test]
-fn an_update_that_dies_at_any_call_is_completed_rolled_back_or_deleted() {
-    let points = {
-        let world = World::bare();
-        let mut stack = Stack::new(&world);
-        traffic(&mut stack).create();
-        let before = world.cloud.last_call();
-        everything_else(&mut stack);
-        let answer = stack.update();
-        assert!(is_success(&answer), "{answer}");
-        points_of_death(&world, before)
-    };
-    for (number, moment) in points {
-        for then in ["retry", "roll back", "delete"] {
-            let context = format!("call {number}, {moment:?}, then {then}");
-            let world = World::bare();
-            let mut stack = Stack::new(&world);
-            traffic(&mut stack).create();
-            let before = world.configuration();
-            everything_else(&mut stack);
-            let request = stack.request("Update");
-            world.cloud.crash_at(number, moment);
-            assert_eq!(stack.invoke(request.clone()), Run::Crashed, "{context}");
-            never_empty(&world, &context);
-            match then {
-                "retry" => {
-                    let answer = stack.deliver(request);
-                    assert!(is_success(&answer), "{context}: {answer}");
-                }
-                "roll back" => {
-                    as_before(&mut stack);
-                    let answer = stack.update();
-                    assert!(is_success(&answer), "{context}: {answer}");
-                    assert_eq!(differences(&before, &world.configuration()), "", "{context}");
-                }
-                _ => {}
-            }
-            never_empty(&world, &context);
-            if then != "delete" {
-                assert_eq!(world.row().made.replaced, [], "{context}");
-                assert_eq!(world.row().lifecycle, Lifecycle::Active, "{context}");
-                assert_eq!(world.cloud.health().ids().len(), 1, "{context}");
-                assert_eq!(world.target("*"), inspection_origin(), "{context}");
-            }
-            let answer = stack.delete();
-            assert!(is_success(&answer), "{context}: {answer}");
-            nothing_of_ours_is_left(&world, &context);
-        }
-    }
 }
 
 const WRITES: [Operation; 6] = [
@@ -263,6 +98,20 @@ fn a_permission_that_is_missing_anywhere_is_named_and_leaves_a_create_that_can_b
         assert!(is_success(&stack.delete()));
         nothing_of_ours_is_left(&world, operation.name());
     }
+}
+
+#[test]
+fn a_permission_to_read_the_checkers_that_is_missing_is_told_at_once_and_not_after_nine_minutes() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    world.cloud.on(Operation::GetHealthCheckStatus).fail(FaultKind::AccessDenied);
+    let answer = stack.create();
+    let reason = answer["Reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("GetHealthCheckStatus") && reason.contains("provision function's role"), "{answer}");
+    assert_eq!(world.cloud.count(Operation::GetHealthCheckStatus), 1, "waiting gives nobody a permission back");
+    world.cloud.heal();
+    assert!(is_success(&stack.delete()));
+    nothing_of_ours_is_left(&world, "the checkers could not be read");
 }
 
 #[test]
@@ -343,46 +192,58 @@ fn the_same_create_running_twice_at_once_makes_one_of_everything() {
     nothing_of_ours_is_left(&world, "after both");
 }
 
-#[test]
-fn a_delete_that_overtakes_a_create_ends_with_nothing_left() {
-    let calls = {
-        let world = World::bare();
-        assert!(is_success(&traffic(&mut Stack::new(&world)).create()));
-        world.cloud.last_call()
-    };
-    for begins_at in 1..calls {
-        let context = format!("the Delete begins at call {begins_at}");
-        let world = World::bare();
-        let mut stack = Stack::new(&world);
-        let create = traffic(&mut stack).request("Create");
-        stack.physical_id = Some("site-Protection-1K2N3B4V5C6X7".to_owned());
-        let delete = stack.request("Delete");
-        world.cloud.interleave();
-        let deadline = world.clock.aws_now() + TIME_OUT;
-        let creating = failopen_provision::handle(&stack.engine, &world.cloud, &world.clock, deadline, create);
-        let deleting = async {
-            while world.cloud.last_call() < begins_at {
-                give_way().await;
-            }
-            let later = world.clock.aws_now() + TIME_OUT;
-            failopen_provision::handle(&stack.engine, &world.cloud, &world.clock, later, delete).await
-        };
-        let (created, deleted) = world.cloud.run(async { tokio::join!(creating, deleting) }).finished();
-        assert!(created.is_ok() && deleted.is_ok(), "{context}");
-        never_empty(&world, &context);
-        if world.cloud.ledger().get(&www()).is_some() {
-            // The Delete came before the first write of the Create: CloudFormation's next Delete finds it.
-            world.cloud.outbox().answers.clear();
-            assert!(is_success(&stack.delete()), "{context}");
-        }
-        nothing_of_ours_is_left(&world, &context);
-    }
+/// The request as an emulator sends it, whose URLs say nothing about time.
+fn undated(mut request: Value) -> Value {
+    let url = request["ResponseURL"].as_str().expect("a place for the answer");
+    request["ResponseURL"] = json!(url.replace("X-Amz-Date", "X-Other"));
+    request
 }
 
-async fn give_way() {
-    let given = Cell::new(false);
-    std::future::poll_fn(|_| if given.replace(true) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending })
-        .await;
+#[test]
+fn a_create_that_arrives_when_its_delete_has_ended_makes_nothing_and_a_new_create_works() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    let late = stack.request("Create");
+    assert!(is_success(&stack.delete()), "it finds nothing, and remembers that");
+    let answer = stack.deliver(late);
+    assert!(answer["Reason"].as_str().is_some_and(|reason| reason.contains("taken over")), "{answer}");
+    nothing_of_ours_is_left(&world, "the Create was late");
+    assert!(is_success(&stack.create()), "the same resource, asked for anew");
+    assert!(is_success(&stack.delete()));
+    nothing_of_ours_is_left(&world, "the new one is deleted");
+}
+
+#[test]
+fn a_create_that_was_carried_out_is_not_carried_out_again_after_its_delete_even_where_no_request_has_a_date() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    let create = undated(stack.request("Create"));
+    assert!(is_success(&stack.deliver(create.clone())));
+    let delete = undated(stack.request("Delete"));
+    assert!(is_success(&stack.deliver(delete)));
+    let answer = stack.deliver(create);
+    assert!(answer["Reason"].as_str().is_some_and(|reason| reason.contains("taken over")), "{answer}");
+    nothing_of_ours_is_left(&world, "delivered twice");
+}
+
+#[test]
+fn a_delete_that_is_delivered_again_leaves_a_protection_alone_that_was_made_since() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    for dated in [true, false] {
+        let as_sent = |request| if dated { request } else { undated(request) };
+        let create = as_sent(stack.request("Create"));
+        assert!(is_success(&stack.deliver(create)));
+        let delete = as_sent(stack.request("Delete"));
+        assert!(is_success(&stack.deliver(delete.clone())));
+        let again = as_sent(stack.request("Create"));
+        assert!(is_success(&stack.deliver(again)));
+        assert!(is_success(&stack.deliver(delete)), "it had succeeded, and is told so again");
+        assert_eq!(world.row().lifecycle, Lifecycle::Active, "dated: {dated}");
+        assert_eq!(world.target("*"), inspection_origin(), "dated: {dated}");
+        assert!(is_success(&stack.delete()));
+    }
+    nothing_of_ours_is_left(&world, "both are deleted");
 }
 
 #[test]
@@ -419,9 +280,15 @@ fn an_answer_that_never_arrives_is_a_function_error_and_the_repeated_event_chang
     let mut stack = Stack::new(&world);
     world.cloud.on(Operation::Answer).fail(FaultKind::Unknown);
     let request = stack.request("Create");
+    let deadline = world.clock.aws_now() + TIME_OUT;
     let failure = stack.invoke(request.clone()).finished().expect_err("nobody was told");
     assert_eq!(failure.error_type, ErrorType::Unavailable);
-    assert_eq!(world.cloud.count(Operation::Answer), 5);
+    let left = deadline.duration_since(world.clock.aws_now());
+    assert!(
+        left >= SignedDuration::from_secs(5) && left <= SignedDuration::from_mins(1),
+        "{left:?} before the deadline"
+    );
+    assert!(world.cloud.count(Operation::Answer) >= 30, "{} attempts", world.cloud.count(Operation::Answer));
     world.cloud.heal();
     world.cloud.clear_calls();
     assert!(is_success(&stack.deliver(request)));
@@ -429,8 +296,81 @@ fn an_answer_that_never_arrives_is_a_function_error_and_the_repeated_event_chang
 }
 
 #[test]
+fn an_answer_that_is_refused_is_tried_five_times() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    world.cloud.on(Operation::Answer).fail(FaultKind::Refused);
+    let request = stack.request("Create");
+    stack.invoke(request).finished().expect_err("nobody was told");
+    assert_eq!(world.cloud.count(Operation::Answer), 5);
+}
+
+#[test]
+fn a_success_is_answered_with_the_same_bytes_after_a_death_and_after_other_invocations() {
+    for kind in ["Create", "Update", "Delete"] {
+        let world = World::bare();
+        let mut stack = Stack::new(&world);
+        if kind != "Create" {
+            assert!(is_success(&stack.create()));
+            stack.set(json!({"RecordTtl": "60"}));
+        }
+        // Longer than one invocation, where the request waits for it.
+        world.cloud.cloudfront().deploy_time = SignedDuration::from_mins(35);
+        world.cloud.outbox().answers.clear();
+        let request = stack.request(kind);
+        assert!(is_success(&stack.deliver(request.clone())), "{kind}");
+        world.cloud.crash_at(world.cloud.last_call() + 1, Moment::Before);
+        assert_eq!(stack.invoke(request.clone()), Run::Crashed);
+        assert!(is_success(&stack.deliver(request)), "{kind}");
+        let outbox = world.cloud.outbox();
+        assert_eq!(outbox.answers.len(), 2);
+        assert_eq!(outbox.answers[0], outbox.answers[1], "{kind}");
+    }
+}
+
+#[test]
+fn ids_that_leave_no_room_for_an_answer_are_refused_before_any_call() {
+    for field in ["StackId", "RequestId", "LogicalResourceId", "PhysicalResourceId"] {
+        let world = World::bare();
+        let mut stack = Stack::new(&world);
+        let mut request = stack.request("Update");
+        let start = request[field].as_str().unwrap_or_default().to_owned();
+        request[field] = json!(format!("{start}{}", "\u{1}".repeat(700)));
+        let failure = stack.invoke(request).finished().expect_err("no answer would be taken");
+        assert_eq!(failure.error_type, ErrorType::InvalidRequest, "{field}");
+        assert_eq!(world.cloud.calls().len(), 0, "{field}");
+    }
+}
+
+#[test]
+fn whose_request_it_is_says_the_stack_id_and_nothing_else_in_the_event() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    let mut request = stack.request("Create");
+    let stranger = request.to_string().replace("111122223333", "444455556666");
+    let stranger: Value = serde_json::from_str(&stranger).expect("still JSON");
+    // Everything in the event names the other account, which is no proof: this function knows its own from its settings.
+    let refused = stack.invoke(stranger).finished().expect_err("a stranger");
+    assert_eq!(refused.error_type, ErrorType::InvalidRequest);
+    assert_eq!(world.cloud.calls().len(), 0);
+    request["ServiceToken"] = json!("arn:aws:lambda:eu-west-1:444455556666:function:other");
+    assert!(is_success(&stack.deliver(request)));
+}
+
+#[test]
 fn a_forbidden_place_for_the_answer_gets_nothing_and_nothing_is_done() {
-    for url in ["http://169.254.169.254/latest", "https://example.com/x", "http://localhost:4566/x"] {
+    const BUCKET: &str = "cloudformation-custom-resource-response-useast1";
+    for url in [
+        "http://169.254.169.254/latest",
+        "https://example.com/x",
+        "http://localhost:4566/x",
+        &format!("http://{BUCKET}.s3.amazonaws.com/x"),
+        &format!("https://{BUCKET}.s3.amazonaws.com./x"),
+        &format!("https://{BUCKET}.s3.amazonaws.com:8443/x"),
+        &format!("https://{BUCKET}.s3.amazonaws.com@evil.example/x"),
+        &format!("https://{BUCKET}.s3.amazonaws.com.evil.example/x"),
+        "https://cloudformation-custom-resource-response-euwest1.s3-eu-west-1.amazonaws.com/x",
+    ] {
         let world = World::bare();
         let mut stack = Stack::new(&world);
         let mut request = stack.request("Create");
@@ -502,10 +442,12 @@ fn work_that_hangs_is_cut_off_in_time_to_answer() {
 fn no_answer_is_longer_than_cloudformation_takes() {
     let world = World::bare();
     let mut stack = Stack::new(&world);
-    let patterns: Vec<String> = (0..300).map(|n| format!("/bad pattern {n} \u{1}")).collect();
-    let answer = stack.set(json!({"Traffic": patterns})).create();
-    assert!(answer["Reason"].as_str().is_some_and(|reason| reason.contains("/bad pattern 0")), "{answer}");
-    assert!(world.cloud.outbox().answers[0].body.len() <= 4096);
+    for (at, odd) in ["\u{1}", "日本語", "🛡", "\""].into_iter().enumerate() {
+        let patterns: Vec<String> = (0..300).map(|n| format!("/bad pattern {n} {odd}")).collect();
+        let answer = stack.set(json!({"Traffic": patterns})).create();
+        assert!(answer["Reason"].as_str().is_some_and(|reason| reason.contains("/bad pattern 0")), "{answer}");
+        assert!(world.cloud.outbox().answers[at].body.len() <= 4096);
+    }
 }
 
 #[test]
@@ -549,4 +491,69 @@ fn a_protection_that_is_being_deleted_is_not_created_again() {
     assert!(answer["Reason"].as_str().is_some_and(|reason| reason.contains("Delete")), "{answer}");
     assert_eq!(world.row().lifecycle, Lifecycle::Deleting);
     assert_ne!(world.target("*"), application_origin());
+}
+
+#[test]
+fn an_update_that_is_delivered_again_after_a_newer_one_changes_nothing() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    assert!(is_success(&stack.create()));
+    let old = stack.set(json!({"HoldDownSeconds": "600"})).request("Update");
+    assert!(is_success(&stack.deliver(old.clone())));
+    world.pass(SignedDuration::from_secs(5));
+    assert!(is_success(&stack.set(json!({"HoldDownSeconds": "120"})).update()));
+    let row = world.row();
+    let answer = stack.deliver(old);
+    assert!(answer["Reason"].as_str().is_some_and(|reason| reason.contains("stays in force")), "{answer}");
+    assert_eq!(world.row(), row);
+}
+
+#[test]
+fn a_doubled_create_that_a_delete_overtakes_leaves_the_records_until_every_edge_has_stopped_using_them() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    let wired = World::standard().row().made.distribution;
+    let deployed_at = Rc::new(Cell::new(None));
+    let removed_at = Rc::new(Cell::new(None));
+    let told = Rc::clone(&deployed_at);
+    // The other copy has wired the distribution and failed, and the Delete that followed has just unwired it.
+    world.cloud.on(Operation::GetChange).nth(1).before(move |cloud| {
+        let now = cloud.clock().aws_now();
+        cloud.ledger().edit(&www(), |row| {
+            row.lifecycle = Lifecycle::Deleting;
+            row.made.distribution = wired.clone();
+        });
+        cloud.cloudfront().edit(&distribution(), now, |text| text.replace("web-platform", "web"));
+        told.set(Some(now + cloud.cloudfront().deploy_time));
+    });
+    let told = Rc::clone(&removed_at);
+    world.cloud.on(Operation::ChangeResourceRecordSets).containing("DELETE").nth(1).before(move |cloud| {
+        told.set(Some(cloud.clock().aws_now()));
+    });
+    let answer = stack.create();
+    assert!(answer["Reason"].as_str().is_some_and(|reason| reason.contains("taken over")), "{answer}");
+    assert!(removed_at.get() >= deployed_at.get() && deployed_at.get().is_some(), "{removed_at:?} {deployed_at:?}");
+}
+
+#[test]
+fn a_delete_waits_again_where_a_late_create_has_written_and_taken_it_out_meanwhile() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    assert!(is_success(&stack.create()));
+    let deployed_at = Rc::new(Cell::new(None));
+    let told = Rc::clone(&deployed_at);
+    // After the first look everything is deployed; then two writes of somebody else's cancel each other out.
+    world.cloud.on(Operation::GetDistributionConfig).nth(3).before(move |cloud| {
+        let now = cloud.clock().aws_now();
+        cloud.cloudfront().edit(&distribution(), now, |text| text.replace("web-platform", "web"));
+        cloud.cloudfront().edit(&distribution(), now, |text| text.replace("owner: web", "owner: web-platform"));
+        told.set(Some(now + cloud.cloudfront().deploy_time));
+    });
+    let removed_at = Rc::new(Cell::new(None));
+    let told = Rc::clone(&removed_at);
+    world.cloud.on(Operation::ChangeResourceRecordSets).nth(1).before(move |cloud| {
+        told.set(Some(cloud.clock().aws_now()));
+    });
+    assert!(is_success(&stack.delete()));
+    assert!(removed_at.get() >= deployed_at.get() && deployed_at.get().is_some(), "{removed_at:?} {deployed_at:?}");
 }

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use failopen::id::Hostname;
-use failopen::port::Fault;
+use failopen::limits::CALL;
+use failopen::port::{Fault, FaultKind};
+use jiff::Timestamp;
 
 use crate::clock::FakeClock;
 use crate::cloudfront::CloudFront;
@@ -124,6 +126,11 @@ impl FakeCloud {
         RuleBuilder::new(self, operations.to_vec())
     }
 
+    /// Says what becomes of the next call, whichever it is.
+    pub fn meet(&self, injection: Injection) {
+        self.gate().borrow_mut().next.push(injection);
+    }
+
     /// Forgets every rule: the faults stop.
     pub fn heal(&self) {
         self.gate().borrow_mut().forget_rules();
@@ -132,6 +139,11 @@ impl FakeCloud {
     /// Lets the process die at the call with this number, numbers counting all calls of this fake from 1 on.
     pub fn crash_at(&self, number: u64, moment: Moment) {
         self.gate().borrow_mut().crash_at(number, moment);
+    }
+
+    /// Lets the call with this number never end: only a clock that cuts work off gets past it.
+    pub fn hang_at(&self, number: u64) {
+        self.gate().borrow_mut().hang_at(number);
     }
 
     /// Number of the last call made.
@@ -192,7 +204,8 @@ impl FakeCloud {
         arguments: String,
         act: impl FnOnce() -> Result<T, Refusal>,
     ) -> Result<T, Fault> {
-        if self.gate().borrow().interleaved {
+        let begun = self.clock().aws_now();
+        if self.gate().borrow().gives_way() {
             give_way().await;
         }
         if self.gate().borrow().has_crashed() {
@@ -203,9 +216,22 @@ impl FakeCloud {
         if self.gate().borrow_mut().dies_at(number, Moment::Before) {
             pending::<()>().await;
         }
-        let result = self.act(operation, &arguments, act);
+        if self.gate().borrow().hangs(number) {
+            pending::<()>().await;
+        }
+        let mut result = if self.is_given_up(begun) {
+            Err(Refusal::new(FaultKind::Unknown, "the request was given up before it was sent"))
+        } else {
+            self.act(operation, &arguments, act)
+        };
         if self.gate().borrow_mut().dies_at(number, Moment::After) {
             pending::<()>().await;
+        }
+        if self.gate().borrow().stepping {
+            give_way().await;
+            if result.is_ok() && self.is_given_up(begun) {
+                result = Err(Refusal::new(FaultKind::Unknown, ANSWER_LOST));
+            }
         }
         let outcome = match &result {
             Ok(_) => Outcome::Answered,
@@ -213,6 +239,12 @@ impl FakeCloud {
         };
         self.gate().borrow_mut().end(number, outcome);
         result.map_err(|refusal| Fault::new(refusal.kind, operation.name(), refusal.detail))
+    }
+
+    /// Whether a process that stands still has waited for a call longer than the SDK would. That AWS carries nothing out
+    /// after that is assumed.
+    fn is_given_up(&self, begun: Timestamp) -> bool {
+        self.gate().borrow().stepping && self.clock().aws_now() > begun + CALL
     }
 
     fn act<T>(
@@ -236,11 +268,14 @@ impl FakeCloud {
         let result = act();
         afterwards.iter().for_each(|happening| happening(self));
         match (result, lost) {
-            (Ok(_), Some(kind)) => Err(Refusal::new(kind, "the request took effect and its answer was lost")),
+            (Ok(_), Some(kind)) => Err(Refusal::new(kind, ANSWER_LOST)),
             (result, _) => result,
         }
     }
 }
+
+/// What a caller is told whose request took effect and whose answer was lost.
+pub const ANSWER_LOST: &str = "the request took effect and its answer was lost";
 
 /// More than any handler needs; a process that is polled this often is waiting for something that never comes.
 const MOST_POLLS: usize = 1_000_000;

@@ -21,6 +21,8 @@ pub struct CloudFront {
 #[derive(Debug)]
 struct Distribution {
     versions: Vec<Vec<u8>>,
+    /// When each of them was accepted.
+    accepted_at: Vec<Timestamp>,
     etag: ETag,
     deployed_at: Timestamp,
     /// What GET answers instead of the configuration: a truncated body, or another's.
@@ -48,7 +50,8 @@ impl CloudFront {
     /// A distribution that has been there for a long time.
     pub fn add(&mut self, id: DistributionId, bytes: Vec<u8>, now: Timestamp) {
         let etag = self.next_etag();
-        let distribution = Distribution { versions: vec![bytes], etag, deployed_at: now, garbled: None };
+        let distribution =
+            Distribution { versions: vec![bytes], accepted_at: vec![now], etag, deployed_at: now, garbled: None };
         self.distributions.insert(id, distribution);
     }
 
@@ -134,6 +137,21 @@ impl CloudFront {
         &self.find(id).expect("the test names a distribution that it made").versions
     }
 
+    /// Every configuration that some edge may still have: the last one, and those whose successor was accepted less than
+    /// [`CloudFront::deploy_time`] ago. "Successive changes propagate in order" (DOC CFD26 howtoupdatedistribution.md).
+    pub fn on_edges(&self, id: &DistributionId, now: Timestamp) -> Vec<&[u8]> {
+        let distribution = self.find(id).expect("the test names a distribution that it made");
+        let successors = distribution.accepted_at.iter().skip(1).map(|accepted| now < *accepted + self.deploy_time);
+        let in_use = successors.chain([true]);
+        distribution.versions.iter().zip(in_use).filter(|(_, in_use)| *in_use).map(|(bytes, _)| &**bytes).collect()
+    }
+
+    /// Every distribution's configuration, as text.
+    pub fn all(&self) -> BTreeMap<DistributionId, String> {
+        let text = |distribution: &Distribution| String::from_utf8_lossy(distribution.current()).into_owned();
+        self.distributions.iter().map(|(id, distribution)| (id.clone(), text(distribution))).collect()
+    }
+
     pub fn etag(&self, id: &DistributionId) -> &ETag {
         &self.find(id).expect("the test names a distribution that it made").etag
     }
@@ -143,6 +161,7 @@ impl CloudFront {
         let deployed_at = now + self.deploy_time;
         let distribution = self.find_mut(id);
         distribution.versions.push(bytes);
+        distribution.accepted_at.push(now);
         distribution.etag = etag.clone();
         // "Successive changes propagate in order" (DOC CFD26 howtoupdatedistribution.md): the last one decides.
         distribution.deployed_at = deployed_at;

@@ -130,9 +130,14 @@ pub(crate) struct Gate {
     pub(crate) calls: Vec<Call>,
     last_number: u64,
     rules: Vec<Rule>,
+    /// What becomes of the next call.
+    pub(crate) next: Vec<Injection>,
     crash: Option<(u64, Moment)>,
     crashed: bool,
+    hang: Option<u64>,
     pub(crate) interleaved: bool,
+    /// As `interleaved`, and after every call too.
+    pub(crate) stepping: bool,
 }
 
 impl Gate {
@@ -152,7 +157,7 @@ impl Gate {
 
     /// What the rules do to this call.
     pub(crate) fn injections(&mut self, operation: Operation, arguments: &str) -> Vec<Injection> {
-        let mut caught = Vec::new();
+        let mut caught = std::mem::take(&mut self.next);
         for rule in &mut self.rules {
             let named = rule.operations.contains(&operation);
             if named && rule.containing.as_deref().is_none_or(|text| arguments.contains(text)) {
@@ -171,6 +176,20 @@ impl Gate {
             self.crashed = true;
         }
         self.crashed
+    }
+
+    pub(crate) fn hang_at(&mut self, number: u64) {
+        self.hang = Some(number);
+    }
+
+    /// Whether a call lets others go first.
+    pub(crate) fn gives_way(&self) -> bool {
+        self.interleaved || self.stepping
+    }
+
+    /// Whether this call never gets an answer, nor a lost connection.
+    pub(crate) fn hangs(&self, number: u64) -> bool {
+        self.hang == Some(number)
     }
 
     pub(crate) fn has_crashed(&self) -> bool {

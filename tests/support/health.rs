@@ -86,7 +86,8 @@ impl HealthChecks {
         self.checks.insert(id, check);
     }
 
-    pub(crate) fn read(&self, id: &HealthCheckId) -> Option<ObservedHealthCheck> {
+    /// The check as GetHealthCheck shows it.
+    pub fn read(&self, id: &HealthCheckId) -> Option<ObservedHealthCheck> {
         self.checks.get(id).map(|check| check.observed.clone())
     }
 

@@ -30,7 +30,6 @@ pub enum Operation {
     Query,
     GetItem,
     PutItem,
-    DeleteItem,
     /// The HTTPS request to an origin.
     Probe,
     /// react asks flip.
@@ -44,7 +43,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub const ALL: [Operation; 28] = [
+    pub const ALL: [Operation; 27] = [
         Operation::GetDistributionConfig,
         Operation::GetDistribution,
         Operation::UpdateDistribution,
@@ -66,7 +65,6 @@ impl Operation {
         Operation::Query,
         Operation::GetItem,
         Operation::PutItem,
-        Operation::DeleteItem,
         Operation::Probe,
         Operation::InvokeFlip,
         Operation::InvokeAgain,
@@ -76,8 +74,7 @@ impl Operation {
     ];
     pub const CLOUDFRONT: [Operation; 3] =
         [Operation::GetDistributionConfig, Operation::GetDistribution, Operation::UpdateDistribution];
-    pub const LEDGER: [Operation; 4] =
-        [Operation::Query, Operation::GetItem, Operation::PutItem, Operation::DeleteItem];
+    pub const LEDGER: [Operation; 3] = [Operation::Query, Operation::GetItem, Operation::PutItem];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -102,7 +99,6 @@ impl Operation {
             Operation::Query => "Query",
             Operation::GetItem => "GetItem",
             Operation::PutItem => "PutItem",
-            Operation::DeleteItem => "DeleteItem",
             Operation::Probe => "Probe",
             Operation::InvokeFlip => "Invoke",
             Operation::InvokeAgain => "Invoke(self)",
@@ -123,8 +119,7 @@ impl Operation {
             | Operation::DeleteHealthCheck
             | Operation::PutMetricAlarm
             | Operation::DeleteAlarms
-            | Operation::PutItem
-            | Operation::DeleteItem => true,
+            | Operation::PutItem => true,
             Operation::GetDistributionConfig
             | Operation::GetDistribution
             | Operation::GetHostedZone

@@ -2,14 +2,16 @@
 
 use failopen::alarm::{MetricAlarm, ObservedAlarm};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
-use failopen::ledger::{Row, Versioned};
+use failopen::ledger::Row;
 use failopen::port::{
     Apply, ChangeAction, Checkers, Converge, DistributionStatus, Fault, HealthCheckConfig, Message, Metric, Observe,
     ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange, RecordSet,
     Respond,
 };
+use failopen::rows::{Rows, UnreadableRow};
 use failopen::secret::Secret;
 use failopen::spec::Zone;
+use failopen::tombstone::{Slot, Tombstone};
 
 use crate::cloud::FakeCloud;
 use crate::log::Operation;
@@ -62,12 +64,12 @@ impl Observe for FakeCloud {
         self.call(Operation::ListTagsForResource, arn.to_owned(), || self.cloudwatch().owner(arn)).await
     }
 
-    async fn rows(&self) -> Result<Vec<Versioned>, Fault> {
-        self.call(Operation::Query, String::new(), || Ok(self.ledger().all())).await
+    async fn rows(&self) -> Result<Rows, Fault> {
+        self.call(Operation::Query, String::new(), || Ok(self.ledger().rows())).await
     }
 
-    async fn row(&self, name: &ProtectionName) -> Result<Option<Versioned>, Fault> {
-        self.call(Operation::GetItem, name.to_string(), || Ok(self.ledger().get(name))).await
+    async fn slot(&self, name: &ProtectionName) -> Result<Slot, Fault> {
+        self.call(Operation::GetItem, name.to_string(), || self.ledger().slot(name)).await
     }
 
     async fn probe(&self, probe: &Probe) -> ProbeOutcome {
@@ -144,9 +146,17 @@ impl Apply for FakeCloud {
         self.call(Operation::PutItem, arguments, || self.ledger().put(row, expected)).await
     }
 
-    async fn delete_row(&self, name: &ProtectionName, expected: u64) -> Result<(), Fault> {
-        let arguments = format!("{name} expecting {expected}");
-        self.call(Operation::DeleteItem, arguments, || self.ledger().delete(name, expected)).await
+    async fn bury(&self, name: &ProtectionName, tombstones: &[Tombstone], expected: Option<u64>) -> Result<(), Fault> {
+        let arguments = format!("{name} tombstone expecting {expected:?}");
+        self.call(Operation::PutItem, arguments, || self.ledger().bury(name, tombstones, expected)).await
+    }
+
+    async fn note_told(&self, row: &UnreadableRow) -> Result<(), Fault> {
+        let act = || {
+            self.ledger().note_told(row);
+            Ok(())
+        };
+        self.call(Operation::PutItem, format!("{} told", row.name), act).await
     }
 
     async fn request_converge(&self, request: &Converge) -> Result<(), Fault> {

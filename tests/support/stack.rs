@@ -6,7 +6,7 @@ use failopen::failure::Failure;
 use failopen::id::Hostname;
 use failopen::preflight::AllowLists;
 use failopen_provision::Engine;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::cloud::Run;
@@ -15,6 +15,8 @@ use crate::world::{REACT_ARN, World, distribution, failover_record, zone};
 
 /// Lambda's longest time-out: what the template gives provision.
 pub const TIME_OUT: SignedDuration = SignedDuration::from_mins(15);
+/// When the ResponseURL of `cloudformation-create.json` was signed.
+const FIXTURE_SIGNED_AT: &str = "X-Amz-Date=20261122T120000Z";
 
 /// One resource as CloudFormation sees it.
 pub struct Stack<'w> {
@@ -25,6 +27,7 @@ pub struct Stack<'w> {
     /// What `Ref` gives.
     pub physical_id: Option<String>,
     requests: u32,
+    sent_at: Option<Timestamp>,
 }
 
 /// An engine that may touch what the standard world holds.
@@ -48,7 +51,7 @@ impl<'w> Stack<'w> {
     pub fn new(world: &'w World) -> Self {
         let create = events::cloudformation_create();
         let properties = create["ResourceProperties"].as_object().expect("a map").clone();
-        Self { world, engine: engine(), properties, physical_id: None, requests: 0 }
+        Self { world, engine: engine(), properties, physical_id: None, requests: 0, sent_at: None }
     }
 
     /// Changes properties; `null` removes one.
@@ -68,11 +71,22 @@ impl<'w> Stack<'w> {
         let mut event = events::cloudformation_create();
         event["RequestType"] = json!(kind);
         event["RequestId"] = json!(format!("5e6f7a8b-0000-4000-8000-{:012}", self.requests));
+        event["ResponseURL"] = json!(self.response_url(&event));
         event["ResourceProperties"] = Value::Object(self.properties.clone());
         if let Some(id) = &self.physical_id {
             event["PhysicalResourceId"] = json!(id);
         }
         event
+    }
+
+    /// Signed at the moment at which the request is sent. CloudFormation sends the next one only after the answer to the
+    /// one before, so no two are signed in the same second (assumed).
+    fn response_url(&mut self, event: &Value) -> String {
+        let earliest = self.sent_at.map_or(self.world.clock.aws_now(), |before| before + SignedDuration::from_secs(1));
+        let sent_at = self.world.clock.aws_now().max(earliest);
+        self.sent_at = Some(sent_at);
+        let url = event["ResponseURL"].as_str().expect("the fixture has a place for the answer");
+        url.replace(FIXTURE_SIGNED_AT, &sent_at.strftime("X-Amz-Date=%Y%m%dT%H%M%SZ").to_string())
     }
 
     pub fn create(&mut self) -> Value {
