@@ -10,6 +10,7 @@ mod trials;
 mod work;
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -21,6 +22,10 @@ use crate::stage::Stage;
 use roles::{Grant, grants};
 use trials::{TRIALS, UNTRIED, Work, is_brief};
 use work::{Crew, Sound};
+
+/// How often, and with which pause, the log is looked at for words about a refusal.
+const LISTENS: u32 = 25;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// How much is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,14 +145,23 @@ async fn tried(crew: &Crew<'_>, grant: &Grant, work: Work, step: &Step<'_>) -> R
     crew.prepare(work).await?;
     let before = crew.document().await?;
     let refused = crew.stage.referee.refusals(operation(&grant.action));
+    let told = crew.stage.own_log()?.lines.len();
     grant.take_away(crew.stage).await?;
     let heard = crew.do_it(work).await;
     grant.put_back(crew.stage).await?;
-    let heard = heard?;
+    let mut heard = heard?;
     let refused = crew.stage.referee.refusals(operation(&grant.action)) > refused;
     let after = crew.document().await?;
     if work.is_fenced() && after != before && !work.moves_traffic_without(&grant.action) {
         bail!("{} without {} has changed the distribution before it failed", grant.function, grant.action);
+    }
+    // An answer may overtake the last lines of its log; the local AWS has them a moment later.
+    for _ in 0..LISTENS {
+        if !refused || heard.sound(&grant.action).is_some() {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        heard.log = crew.stage.own_log()?.lines.split_off(told).join("\n");
     }
     crew.tidy(work, &heard).await?;
     Ok(match heard.sound(&grant.action) {
