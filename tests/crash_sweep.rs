@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use failopen::alarm::AlarmState;
 use failopen::id::{DistributionId, HealthCheckId, OwnerMark};
 use failopen::ledger::{Lifecycle, Made};
+use failopen::limits::SPARE;
 use failopen::port::RecordSet;
 use failopen_tests::cloud::Run;
 use failopen_tests::inventory::Inventory;
@@ -21,7 +22,7 @@ use failopen_tests::overlap::Process;
 use failopen_tests::stack::{Stack, TIME_OUT};
 use failopen_tests::upkeep::Upkeep;
 use failopen_tests::world::{OWNER, RICH_DISTRIBUTION, distribution, zone};
-use failopen_tests::{Moment, Operation, World};
+use failopen_tests::{Impatient, Moment, Operation, World};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -229,9 +230,10 @@ impl Undisturbed {
         succeeded(&stage.stack.deliver(request));
         let done = stage.inventory();
         let calls = world.cloud.last_call() - stage.begins_after;
-        world.cloud.clear_calls();
-        let delete_begins_after = world.cloud.last_call();
+        // Where the scene is a Delete, the one that overlaps it does the same.
+        let mut delete_begins_after = stage.begins_after;
         if scene.kind != "Delete" {
+            delete_begins_after = world.cloud.last_call();
             assert_eq!(world.row().lifecycle, Lifecycle::Active, "{}", scene.name);
             assert_eq!(done.health_checks.len(), bare.health_checks.len() + 1, "{}", scene.name);
             stage.delete_as(&real_id());
@@ -240,9 +242,11 @@ impl Undisturbed {
         assert_eq!(differences.is_empty(), scene.leaves_no_trace, "{}: {differences:?}", scene.name);
         stage.is_in_order(scene.name);
         assert!(stage.watch.calls() >= calls, "{}: nobody watched", scene.name);
-        let calls_made = world.cloud.calls();
-        let writes = calls_made.iter().filter(|call| call.operation.is_write());
-        let writes_of_delete = writes.map(|call| call.number - delete_begins_after).collect();
+        let writes_of_delete: Vec<u64> = (world.cloud.calls().iter())
+            .filter(|call| call.operation.is_write() && call.number > delete_begins_after)
+            .map(|call| call.number - delete_begins_after)
+            .collect();
+        assert!(!writes_of_delete.is_empty(), "{}: the Delete wrote nothing", scene.name);
         Self { calls, before, done, gone: stage.inventory(), writes_of_delete }
     }
 
@@ -472,4 +476,37 @@ fn a_delete_that_goes_on_in_other_invocations_may_die_in_any_of_them() {
     }
     println!("{:<42} K={calls:<3} 2K={:<3} 2K*2={runs:<4} in {invocations} invocations", scene.name, 2 * calls);
     assert_eq!(runs as u64, 2 * calls * 2);
+}
+
+/// A call that never ends takes all of Lambda's time. The function still answers, or goes on in another invocation.
+#[test]
+fn a_call_that_hangs_anywhere_is_cut_off_in_time_and_leaves_what_a_delete_removes() {
+    let scenes = [
+        ("a Create", "Create", nothing as fn(&World, &mut Stack<'_>), as_it_is as fn(&mut Stack<'_>)),
+        ("an Update", "Update", created, everything),
+        ("a Delete", "Delete", created, as_it_is),
+    ];
+    for (name, kind, prepare, change) in scenes {
+        let scene = Scene { name, kind, prepare, change, leaves_no_trace: true };
+        let undisturbed = Undisturbed::run(&scene);
+        // The answer's own PUT has a time-out of its own, and is not the work that is cut off.
+        for number in 1..undisturbed.calls {
+            let context = format!("{name} whose call {number} hangs");
+            let world = furnished();
+            let mut stage = Stage::set(&scene, &world);
+            world.cloud.hang_at(stage.begins_after + number);
+            let deadline = world.clock.aws_now() + TIME_OUT;
+            let clock = Impatient(world.clock.clone());
+            let work =
+                failopen_provision::handle(&stage.stack.engine, &world.cloud, &clock, deadline, stage.request.clone());
+            world.cloud.run(work).finished().expect("no function error");
+            assert!(world.clock.aws_now() + SPARE <= deadline, "{context}: ended at {}", world.clock.aws_now());
+            stage.deliver_continuations();
+            assert_eq!(world.cloud.outbox().answers.len(), 1, "{context}");
+            stage.delete_as(&real_id());
+            same(&context, &undisturbed.gone, &stage.inventory());
+            stage.is_in_order(&context);
+        }
+        println!("{name:<42} {} calls that hang", undisturbed.calls - 1);
+    }
 }
