@@ -6,11 +6,13 @@ use std::rc::Rc;
 use failopen::failure::ErrorType;
 use failopen::id::Hostname;
 use failopen::ledger::Lifecycle;
-use failopen::port::FaultKind;
+use failopen::port::{Apply, FaultKind};
+use failopen::spec::HealthCheckSpec;
 use failopen_tests::cloud::Run;
 use failopen_tests::stack::{Stack, TIME_OUT};
 use failopen_tests::world::{
-    CANARY, RICH_DISTRIBUTION, application_origin, distribution, failover_record, inspection_origin, www, zone,
+    CANARY, RICH_DISTRIBUTION, application_origin, distribution, failover_record, inspection, inspection_origin,
+    standard_spec, www, zone,
 };
 use failopen_tests::{Impatient, Logs, Moment, Operation, World};
 use jiff::SignedDuration;
@@ -259,6 +261,54 @@ fn whatever_a_create_writes_after_its_delete_is_over_is_taken_out_again() {
         let answer = traffic(&mut stack).create();
         assert!(answer["Reason"].as_str().is_some_and(|reason| reason.contains("taken over")), "{answer}");
         nothing_of_ours_is_left(&world, operation.name());
+    }
+}
+
+#[test]
+fn what_a_create_writes_after_its_delete_is_over_is_taken_out_even_where_aws_refuses_for_minutes() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    world.cloud.on(Operation::CreateHealthCheck).nth(1).after(|cloud| cloud.ledger().remove(&www()));
+    // Four attempts are made of each call.
+    world.cloud.on(Operation::DeleteHealthCheck).first(6).fail(FaultKind::Throttled);
+    let answer = stack.create();
+    assert!(answer["Reason"].as_str().is_some_and(|reason| reason.contains("taken over")), "{answer}");
+    nothing_of_ours_is_left(&world, "the health check could not be removed at once");
+}
+
+#[test]
+fn a_health_check_that_comes_into_being_after_the_delete_is_removed_by_the_next_copy_of_its_create() {
+    for is_made_anew in [false, true] {
+        let context = format!("the protection is made anew: {is_made_anew}");
+        let world = World::bare();
+        let mut stack = Stack::new(&world);
+        let create = stack.request("Create");
+        // The first write is the row, the second what it is about to make.
+        world.cloud.on(Operation::PutItem).nth(2).after(|cloud| cloud.crash_at(cloud.last_call(), Moment::After));
+        assert_eq!(stack.invoke(create.clone()), Run::Crashed);
+        let reference = world.row().made.health_check.and_then(|made| made.caller_reference).expect("the intent");
+        world.cloud.heal();
+        assert!(is_success(&stack.delete()));
+        if is_made_anew {
+            assert!(is_success(&stack.create()));
+        }
+        let before = world.cloud.health().ids();
+        let HealthCheckSpec::Managed(managed) = standard_spec().health_check else { unreachable!("it is managed") };
+        let config = managed.config(&inspection());
+        world
+            .cloud
+            .run(world.cloud.create_health_check(&reference, &config))
+            .finished()
+            .expect("what was on the way arrives");
+        assert_eq!(world.cloud.health().ids().len(), before.len() + 1, "{context}");
+        let answer = stack.deliver(create);
+        assert_eq!(answer["Status"], "FAILED", "{context}: {answer}");
+        assert_eq!(world.cloud.health().ids(), before, "{context}");
+        if is_made_anew {
+            assert_eq!(world.row().lifecycle, Lifecycle::Active, "{context}");
+            assert!(is_success(&stack.delete()));
+        }
+        nothing_of_ours_is_left(&world, &context);
     }
 }
 

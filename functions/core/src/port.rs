@@ -13,6 +13,7 @@ use crate::alarm::{MetricAlarm, ObservedAlarm};
 use crate::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
 use crate::ledger::{Row, Versioned};
 use crate::posture::Side;
+pub use crate::probe::{Probe, ProbeOutcome};
 use crate::rows::{Rows, UnreadableRow};
 use crate::secret::Secret;
 use crate::spec::Zone;
@@ -282,57 +283,6 @@ impl Checkers {
     }
 }
 
-/// One HTTPS request as CloudFront would send it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Probe {
-    /// Whose addresses to connect to.
-    pub connect: Hostname,
-    pub port: u16,
-    /// Name sent as SNI and wanted in the certificate.
-    pub server_name: Hostname,
-    /// Value of the Host header.
-    pub host: Hostname,
-    /// Absolute path.
-    pub path: String,
-    /// The origin's custom headers; an application may refuse requests without them.
-    pub headers: Vec<(String, Secret<String>)>,
-}
-
-/// Without the values of the headers.
-impl fmt::Debug for Probe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connect, port, server_name, host, path, headers } = self;
-        let headers: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-        f.debug_struct("Probe")
-            .field("connect", connect)
-            .field("port", port)
-            .field("server_name", server_name)
-            .field("host", host)
-            .field("path", path)
-            .field("headers", &headers)
-            .finish()
-    }
-}
-
-/// What came of a probe.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProbeOutcome {
-    Answered {
-        status: u16,
-    },
-    /// One line: what failed (name, connection, certificate, time), without secrets.
-    Failed {
-        why: String,
-    },
-}
-
-impl ProbeOutcome {
-    /// The host speaks valid TLS and answers below 500.
-    pub fn is_alive(&self) -> bool {
-        matches!(self, ProbeOutcome::Answered { status } if *status < 500)
-    }
-}
-
 /// What react sends to flip. It sets no pin; it is held where it is old or the ledger has moved on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -386,28 +336,8 @@ mod tests {
     }
 
     #[test]
-    fn only_an_answer_below_500_is_a_sign_of_life() {
-        assert!(ProbeOutcome::Answered { status: 499 }.is_alive());
-        assert!(!ProbeOutcome::Answered { status: 500 }.is_alive());
-        assert!(!ProbeOutcome::Failed { why: "certificate expired".to_owned() }.is_alive());
-    }
-
-    #[test]
-    fn what_holds_secrets_prints_without_them() {
+    fn a_configuration_prints_without_its_bytes() {
         let raw = RawDistribution { bytes: b"canary".to_vec(), etag: ETag::new("E3") };
         assert_eq!(format!("{raw:?}"), "RawDistribution(6 bytes, etag E3)");
-        let probe = Probe {
-            connect: "app.example.com".into(),
-            port: 8443,
-            server_name: "www.example.com".into(),
-            host: "www.example.com".into(),
-            path: "/healthz".to_owned(),
-            headers: vec![("X-Origin-Verify".to_owned(), Secret::new("canary".to_owned()))],
-        };
-        let printed = format!("{probe:?}");
-        for part in ["app.example.com", "8443", "/healthz", "X-Origin-Verify"] {
-            assert!(printed.contains(part), "{part} is missing in {printed}");
-        }
-        assert!(!printed.contains("canary"));
     }
 }

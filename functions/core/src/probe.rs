@@ -4,11 +4,64 @@
 //! forwards it (Developer Guide, "Using HTTPS to communicate between CloudFront and your custom origin"). Which of the two
 //! holds depends on policies that are not read here, so both are tried, and either answer counts.
 
+use std::fmt;
+
 use crate::document::Document;
 use crate::id::{Hostname, OriginId};
 use crate::ledger::Row;
-use crate::port::Probe;
+use crate::secret::Secret;
 use crate::spec::{ApplicationCheck, CheckType, HealthCheckSpec};
+
+/// One HTTPS request as CloudFront would send it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Whose addresses to connect to.
+    pub connect: Hostname,
+    pub port: u16,
+    /// Name sent as SNI and wanted in the certificate.
+    pub server_name: Hostname,
+    /// Value of the Host header.
+    pub host: Hostname,
+    /// Absolute path.
+    pub path: String,
+    /// The origin's custom headers; an application may refuse requests without them.
+    pub headers: Vec<(String, Secret<String>)>,
+}
+
+/// Without the values of the headers.
+impl fmt::Debug for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { connect, port, server_name, host, path, headers } = self;
+        let headers: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Probe")
+            .field("connect", connect)
+            .field("port", port)
+            .field("server_name", server_name)
+            .field("host", host)
+            .field("path", path)
+            .field("headers", &headers)
+            .finish()
+    }
+}
+
+/// What came of a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeOutcome {
+    Answered {
+        status: u16,
+    },
+    /// One line: what failed (name, connection, certificate, time), without secrets.
+    Failed {
+        why: String,
+    },
+}
+
+impl ProbeOutcome {
+    /// The host speaks valid TLS and answers below 500.
+    pub fn is_alive(&self) -> bool {
+        matches!(self, ProbeOutcome::Answered { status } if *status < 500)
+    }
+}
 
 /// Aliases tried after the host's own name.
 const ALIASES_TRIED: usize = 2;
@@ -79,6 +132,30 @@ mod tests {
         let HealthCheckSpec::Managed(check) = &mut row.spec.health_check else { panic!("a check of our own") };
         change(check);
         row
+    }
+
+    #[test]
+    fn a_probe_prints_without_the_values_of_its_headers() {
+        let probe = Probe {
+            connect: "app.example.com".into(),
+            port: 8443,
+            server_name: "www.example.com".into(),
+            host: "www.example.com".into(),
+            path: "/healthz".to_owned(),
+            headers: vec![("X-Origin-Verify".to_owned(), Secret::new("canary".to_owned()))],
+        };
+        let printed = format!("{probe:?}");
+        for part in ["app.example.com", "8443", "/healthz", "X-Origin-Verify"] {
+            assert!(printed.contains(part), "{part} is missing in {printed}");
+        }
+        assert!(!printed.contains("canary"));
+    }
+
+    #[test]
+    fn only_an_answer_below_500_is_a_sign_of_life() {
+        assert!(ProbeOutcome::Answered { status: 499 }.is_alive());
+        assert!(!ProbeOutcome::Answered { status: 500 }.is_alive());
+        assert!(!ProbeOutcome::Failed { why: "certificate expired".to_owned() }.is_alive());
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>)
     }
     let present = neighbors.rows.iter().find(|row| row.name == spec.name && row.owner == job.owner);
     if let Some(stop) = present.and_then(|row| overtaken(job, row)) {
+        withdraw(job, &on_the_way(job, &spec), Deleting::IsLeftAlone).await;
         return Err(stop);
     }
     let observed = observe(job.cloud, job.clock, &spec, &job.owner, neighbors).await?;
@@ -95,48 +96,103 @@ async fn bring_about<C: Observe + Apply, K: Clock>(
     if job.request.kind == Kind::Create {
         first.created_by = Some(job.request.request_id.clone());
     }
-    let mut entry = Entry::begin(job, first, seen).await?;
+    let mut entry = match Entry::begin(job, first, seen).await {
+        Ok(entry) => entry,
+        Err(Stop::Superseded) => {
+            withdraw(job, &on_the_way(job, spec), Deleting::IsLeftAlone).await;
+            return Err(Stop::Superseded);
+        }
+        Err(stop) => return Err(stop),
+    };
     let outcome = take_steps(job, &mut entry, spec, observed, findings).await;
     if outcome == Err(Stop::Superseded) {
-        withdraw(job, &entry.row).await;
+        withdraw(job, &entry.row, Deleting::IsHelped).await;
     }
     outcome
 }
 
+/// What a copy of this request that died may have left although nobody saw it: a health check that was on the way.
+fn on_the_way<C, K>(job: &Job<'_, C, K>, spec: &Spec) -> Row {
+    let mut row = Row::creating(job.owner.clone(), &job.request.stack_id, &job.request.logical_id, spec.clone());
+    let reference = job.owner.caller_reference(&job.request.request_id);
+    row.made.health_check = Some(MadeHealthCheck { caller_reference: Some(reference), id: None });
+    row
+}
+
+/// What a request that is superseded does about a Delete that is still at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deleting {
+    /// The request has written nothing, at least this copy of it.
+    IsLeftAlone,
+    /// The Delete may have looked before our last write, so its work is done once more.
+    IsHelped,
+}
+
+/// Between two attempts to take late writes out again.
+const WITHDRAW_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+
 /// A Delete is at work or has finished, and what we wrote last may have come after its look: take it out again, or an
-/// origin would lead to records that are gone. The intents in the row that we know say what that can be.
-async fn withdraw<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) {
-    let outcome = match job.persist(async || job.cloud.row(&row.name).await).await {
-        Ok(Some(found)) if found.row.owner != job.owner => {
-            Ok(vec!["everything: the name has another owner now".to_owned()])
+/// origin would lead to records that are gone. Nobody comes after us to do it, so it is tried as long as there is time.
+async fn withdraw<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row, deleting: Deleting) {
+    loop {
+        match take_back(job, row, deleting).await {
+            Ok(left) => {
+                tracing::warn!(
+                    protection = %row.name,
+                    step = "withdraw",
+                    outcome = "withdrawn",
+                    ?left,
+                    "late writes are taken out again"
+                );
+                return;
+            }
+            Err(stop) => {
+                let because = stop.reason();
+                tracing::error!(
+                    protection = %row.name,
+                    step = "withdraw",
+                    outcome = "incomplete",
+                    because,
+                    "late writes may be left"
+                );
+            }
         }
-        Ok(Some(found)) if found.row.lifecycle != Lifecycle::Deleting => {
-            Ok(vec!["everything: a newer request has the protection now".to_owned()])
-        }
-        // The Delete's row knows what another copy of this request has made, and which edges have to stop using it first.
-        Ok(Some(found)) => take_away(job, &found.row).await,
-        Ok(None) => take_away(job, row).await,
-        Err(fault) => Err(Stop::fault("Reading the ledger", &fault)),
-    };
-    match outcome {
-        Ok(left) => tracing::warn!(
-            protection = %row.name,
-            step = "withdraw",
-            outcome = "withdrawn",
-            ?left,
-            "late writes are taken out again"
-        ),
-        Err(stop) => {
-            let because = stop.reason();
-            tracing::error!(
-                protection = %row.name,
-                step = "withdraw",
-                outcome = "incomplete",
-                because,
-                "late writes may be left"
-            );
+        if job.pause(WITHDRAW_AGAIN).await.is_err() {
+            return;
         }
     }
+}
+
+/// Takes out what `row`, as this request knows it, says that it made or was making. Returns what was left.
+async fn take_back<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    row: &Row,
+    deleting: Deleting,
+) -> Result<Vec<String>, Stop> {
+    let found = job.persist(async || job.cloud.row(&row.name).await).await;
+    let found = found.map_err(|fault| Stop::fault("Reading the ledger", &fault))?;
+    let others = match found.map(|found| found.row) {
+        // The Delete's row knows what another copy of this request has made, and which edges have to stop using it first.
+        Some(found) if found.owner == job.owner && found.lifecycle == Lifecycle::Deleting => {
+            return match deleting {
+                Deleting::IsLeftAlone => Ok(vec!["everything: the Delete is at work".to_owned()]),
+                Deleting::IsHelped => take_away(job, &found).await,
+            };
+        }
+        Some(found) => found,
+        None => return take_away(job, row).await,
+    };
+    let left = match others.owner == job.owner {
+        true => "everything but health checks: a newer request has the protection now",
+        false => "everything but health checks: the name has another owner now",
+    };
+    let unneeded: Vec<_> = health_check::claimed(row)
+        .filter(|made| !health_check::claimed(&others).any(|theirs| theirs.caller_reference == made.caller_reference))
+        .cloned()
+        .collect();
+    let mut all = crate::health_check::remove(job, row, &unneeded).await?;
+    all.push(left.to_owned());
+    Ok(all)
 }
 
 async fn take_steps<C: Observe + Apply, K: Clock>(

@@ -4,7 +4,7 @@ use failopen::health_check::{Choice, choose, has_checkers};
 use failopen::id::HealthCheckId;
 use failopen::ledger::{MadeHealthCheck, Replaced, Row};
 use failopen::mark::PROTECTION_TAG;
-use failopen::port::{Apply, Clock, FaultKind, Observe, ObservedHealthCheck};
+use failopen::port::{Apply, Clock, Fault, FaultKind, Observe, ObservedHealthCheck};
 use failopen::spec::{HealthCheckSpec, ManagedHealthCheck, Spec};
 use jiff::SignedDuration;
 
@@ -164,8 +164,9 @@ pub(crate) async fn wait_until_healthy<C: Observe + Apply, K: Clock>(
         return Ok(());
     }
     let give_up = job.clock.now() + HEALTHY_WITHIN;
+    let mut seen = None;
     loop {
-        let seen = match job.cloud.checkers(id).await {
+        let fault = match job.cloud.checkers(id).await {
             Ok(checkers) if checkers.verdict() == Some(true) => {
                 tracing::info!(
                     protection = %spec.name,
@@ -176,21 +177,29 @@ pub(crate) async fn wait_until_healthy<C: Observe + Apply, K: Clock>(
                 );
                 return Ok(());
             }
-            Ok(checkers) => match checkers.healthy_percent() {
-                Some(percent) => format!("{percent} % of {} checkers reach it", checkers.reporting),
-                None => "no checker has reported yet".to_owned(),
-            },
-            // Waiting gives nobody a permission back.
-            Err(fault) if fault.kind == FaultKind::AccessDenied => {
-                return Err(Stop::fault("Reading what the health checkers report", &fault));
+            Ok(checkers) => {
+                seen = Some(match checkers.healthy_percent() {
+                    Some(percent) => format!("{percent} % of {} checkers reach it", checkers.reporting),
+                    None => "no checker has reported yet".to_owned(),
+                });
+                None
             }
-            Err(fault) => fault.to_string(),
+            Err(fault) => Some(fault),
         };
-        let out_of_time = job.clock.now() >= give_up || job.pause(POLL).await.is_err();
-        if out_of_time {
-            return Err(not_healthy(spec, id, &seen));
+        // Waiting gives nobody a permission back.
+        let is_denied = fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::AccessDenied);
+        if is_denied || job.clock.now() >= give_up || job.pause(POLL).await.is_err() {
+            return Err(match (fault, &seen) {
+                (Some(fault), seen) if is_denied || seen.is_none() => unread(&fault),
+                (_, seen) => not_healthy(spec, id, seen.as_deref().unwrap_or("no checker has reported yet")),
+            });
         }
     }
+}
+
+/// Nothing is known about inspection: neither its owner nor its firewall can help.
+fn unread(fault: &Fault) -> Stop {
+    Stop::fault("The distribution was not pointed at inspection: reading what the health checkers report", fault)
 }
 
 fn not_healthy(spec: &Spec, id: &HealthCheckId, seen: &str) -> Stop {

@@ -123,11 +123,10 @@ impl Provisioning {
         }
         // A record that somebody changed stays, and with it the check that it names.
         let named = |id| self.records.iter().any(|record| record.health_check.as_ref() == Some(id));
-        // Weaker than the invariant: a Create that overran its Delete takes its check back, unless calls fail or it dies then.
+        // Weaker than the invariant: a Create that overran its Delete takes its check back, unless it dies first.
         let is_excused = |id: &HealthCheckId| {
-            let made_late = |(late, process): &&(HealthCheckId, ProcessId)| {
-                late == id && (past.notes(*process).had_fault || world.process(*process).has_died)
-            };
+            let made_late =
+                |(late, process): &&(HealthCheckId, ProcessId)| late == id && world.process(*process).has_died;
             self.late_checks.iter().any(|late| made_late(&late))
         };
         for id in world.cloud().health().ids().iter().filter(|id| !named(id) && !is_excused(id)) {
