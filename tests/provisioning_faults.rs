@@ -277,6 +277,19 @@ fn what_a_create_writes_after_its_delete_is_over_is_taken_out_even_where_aws_ref
 }
 
 #[test]
+fn a_create_that_cannot_read_the_ledger_after_a_write_in_doubt_asks_until_it_knows_what_to_take_out() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    world.cloud.on(Operation::CreateHealthCheck).nth(1).after(|cloud| {
+        cloud.ledger().remove(&www());
+        cloud.on(Operation::GetItem).first(10).fail(FaultKind::Unknown);
+    });
+    let answer = stack.create();
+    assert!(answer["Reason"].as_str().is_some_and(|reason| reason.contains("taken over")), "{answer}");
+    nothing_of_ours_is_left(&world, "the ledger could not be read for a minute");
+}
+
+#[test]
 fn a_health_check_that_comes_into_being_after_the_delete_is_removed_by_the_next_copy_of_its_create() {
     for is_made_anew in [false, true] {
         let context = format!("the protection is made anew: {is_made_anew}");

@@ -4,6 +4,7 @@ use failopen::id::ProtectionName;
 use failopen::ledger::{Lifecycle, Row, Versioned};
 use failopen::port::{Apply, Clock, Fault, FaultKind, Observe};
 use failopen::tombstone::{self, Slot, Tombstone};
+use jiff::SignedDuration;
 
 use crate::establish::give_up_former;
 use crate::event::Kind;
@@ -12,6 +13,8 @@ use crate::stop::Stop;
 
 /// Writes of one change before giving up: every lost one means that react or flip wrote in between.
 const ATTEMPTS: u32 = 8;
+/// Between two readings of a row that cannot be read just now.
+const READ_AGAIN: SignedDuration = SignedDuration::from_secs(20);
 
 /// Our row as it was last seen.
 pub(crate) struct Entry {
@@ -20,17 +23,6 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// The row of this name, if it is ours.
-    async fn find<C: Observe + Apply, K: Clock>(
-        job: &Job<'_, C, K>,
-        name: &ProtectionName,
-    ) -> Result<Option<Self>, Stop> {
-        match slot(job, name).await? {
-            Slot::Taken(found) if found.row.owner == job.owner => Ok(Some(Self::of(found))),
-            Slot::Taken(_) | Slot::Free | Slot::Buried(_) => Ok(None),
-        }
-    }
-
     /// The row that a Delete has to remove. Where there is none, the Create of it may still be on its way, and is told by
     /// a tombstone that it is over.
     pub(crate) async fn find_or_bury<C: Observe + Apply, K: Clock>(
@@ -158,13 +150,20 @@ impl Entry {
         Err(restless())
     }
 
-    /// Reads the row again: is it still ours to act on?
+    /// Reads the row again: is it still ours to act on? While the ledger cannot be read this is asked as long as there is
+    /// time: whoever gave up in doubt would leave what a Delete has overtaken.
     ///
     /// # Errors
     /// As [`Entry::save`].
     pub(crate) async fn confirm<C: Observe + Apply, K: Clock>(&mut self, job: &Job<'_, C, K>) -> Result<(), Stop> {
-        let name = self.row.name.clone();
-        let found = Self::find(job, &name).await?.ok_or(Stop::Superseded)?;
+        let found = loop {
+            match read(job, &self.row.name).await {
+                Ok(Slot::Taken(found)) if found.row.owner == job.owner => break Self::of(found),
+                Ok(Slot::Taken(_) | Slot::Free | Slot::Buried(_)) => return Err(Stop::Superseded),
+                Err(fault) if is_doubtful(fault.kind) && job.pause(READ_AGAIN).await.is_ok() => {}
+                Err(fault) => return Err(unread(&fault)),
+            }
+        };
         if found.row.lifecycle == Lifecycle::Deleting && job.request.kind != Kind::Delete {
             return Err(Stop::Superseded);
         }
@@ -200,8 +199,15 @@ impl Entry {
 
 /// What is under a name.
 async fn slot<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, name: &ProtectionName) -> Result<Slot, Stop> {
-    let found = job.persist(async || job.cloud.slot(name).await).await;
-    found.map_err(|fault| Stop::fault("Reading the ledger", &fault))
+    read(job, name).await.map_err(|fault| unread(&fault))
+}
+
+async fn read<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, name: &ProtectionName) -> Result<Slot, Fault> {
+    job.persist(async || job.cloud.slot(name).await).await
+}
+
+fn unread(fault: &Fault) -> Stop {
+    Stop::fault("Reading the ledger", fault)
 }
 
 /// Lambda may deliver a request again when CloudFormation has long gone on: what it sent later must not be undone.
