@@ -153,7 +153,7 @@ fn peak_memory() -> Option<u64> {
 
 /// Row 34: control characters in the alarm's reason, in an alarm's name, and in what an operator says (I19).
 pub(crate) fn control_characters_stay_inside_one_line_of_json() {
-    let forged = "x\r\n{\"level\":\"ERROR\",\"message\":\"forged\"}\u{1b}[31m\u{0}\u{7f}\u{2028}";
+    let forged = "x\r\n{\"level\":\"ERROR\",\"message\":\"forged\"}\u{1b}[31m\u{0}\u{7f}\u{9b}2J\u{2028}";
     let name = AlarmName::new(format!("theirs{forged}"));
     let own = name.clone();
     let world = World::with(|spec| spec.additional_alarms = vec![own]);
@@ -177,10 +177,9 @@ pub(crate) fn control_characters_stay_inside_one_line_of_json() {
     for line in text.lines() {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert_ne!(line["message"], "forged");
-        assert!(line["fields"]["message"].as_str().is_some_and(|message| !message.contains('\n')), "{line}");
+        assert!(line["message"].as_str().is_some_and(|message| !message.contains('\n')), "{line}");
     }
-    // What JSON has to escape (RFC 8259, section 7), and a terminal would act on.
-    assert!(!text.chars().any(|character| character < ' ' && character != '\n'), "escaped");
+    assert!(!text.lines().any(|line| line.contains(|c: char| c.is_control() || c == '\u{2028}')), "escaped");
     for (_, message) in &world.cloud.outbox().messages {
         assert!(message.subject.chars().all(|character| character.is_ascii_graphic() || character == ' '));
     }

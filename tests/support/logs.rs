@@ -36,7 +36,7 @@ impl Logs {
 pub(crate) fn listen() {
     static LISTENING: Once = Once::new();
     LISTENING.call_once(|| {
-        let lines = tracing_subscriber::fmt::layer().json().without_time().with_writer(|| Current);
+        let lines = failopen_cloud::logs::lines(|| Current);
         let only_caught = dynamic_filter_fn(|_, _| CATCHING.with_borrow(Option::is_some));
         let subscriber = tracing_subscriber::registry().with(only_caught).with(lines);
         tracing::subscriber::set_global_default(subscriber).expect("the tests have one subscriber");

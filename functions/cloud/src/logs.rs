@@ -5,12 +5,17 @@
 //! origin header values, and even its warnings quote what a service said (that of a role which cannot be assumed names its
 //! external id, that of a wrong signature the session token). What matters of it is in the fault that our own code logs.
 
+use std::fmt::Write as _;
+use std::io::{self, Write};
 use std::panic::PanicHookInfo;
 
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::environment::Variables;
@@ -52,8 +57,61 @@ fn json<W>(level: LevelFilter, writer: W) -> impl SubscriberInitExt
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(writer);
-    tracing_subscriber::registry().with(filter(level)).with(lines)
+    tracing_subscriber::registry().with(filter(level)).with(lines(writer))
+}
+
+/// The layer that writes each event as one line of JSON, in which nothing but the line's end acts on a terminal or a viewer.
+pub fn lines<S, W>(writer: W) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + 'static,
+{
+    tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_writer(EscapingWriter(writer))
+}
+
+/// Makes writers that escape what JSON itself leaves as it is.
+struct EscapingWriter<W>(W);
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for EscapingWriter<W> {
+    type Writer = Escaping<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Escaping(self.0.make_writer())
+    }
+}
+
+/// RFC 8259 (section 7) wants only characters below U+0020 escaped. What else begins a command of a terminal, ends a line in
+/// some viewers or turns the order of letters round stands inside a string too, where an escape means the same.
+struct Escaping<W>(W);
+
+impl<W: Write> Write for Escaping<W> {
+    /// Takes a whole line, as the layer writes it.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let mut escaped = String::with_capacity(text.len());
+        for character in text.chars() {
+            match acts(character) {
+                true => write!(escaped, "\\u{:04x}", u32::from(character)).map_err(io::Error::other)?,
+                false => escaped.push(character),
+            }
+        }
+        self.0.write_all(escaped.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn acts(character: char) -> bool {
+    let turns_order_round = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let ends_line = matches!(character, '\u{2028}' | '\u{2029}');
+    character != '\n' && (character.is_control() || ends_line || turns_order_round)
 }
 
 fn text<W>(level: LevelFilter, writer: W) -> impl SubscriberInitExt
@@ -123,6 +181,21 @@ mod tests {
         assert_eq!((&line["level"], &line["message"]), (&"INFO".into(), &"decided".into()));
         assert_eq!((&line["protection"], &line["decision"]), (&"www".into(), &"hold".into()));
         assert!(line["timestamp"].is_string(), "{line}");
+    }
+
+    #[test]
+    fn nothing_in_a_line_acts_on_what_shows_it() {
+        let page = Page::default();
+        let writer = page.clone();
+        let started = json(LevelFilter::TRACE, move || writer.clone()).set_default();
+        let reason = "a\u{9b}31m \u{7f}\u{85}\u{2028}\u{2029}\u{202e}\u{2066}\r\n\u{1b}[2J ä€😀";
+        tracing::info!(target: "failopen_react", reason, "decided");
+        drop(started);
+        let text = page.text();
+        assert!(text.is_ascii() || text.chars().all(|c| c.is_ascii() || "ä€😀".contains(c)), "{text:?}");
+        assert!(!text.trim_end_matches('\n').chars().any(char::is_control), "{text:?}");
+        let line: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(line["reason"], reason, "nothing is lost");
     }
 
     #[test]
