@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use failopen_tests::template::{object, repository, template};
+use failopen_tests::template::{load, object, repository, template};
 use serde_json::{Value, json};
 
 /// What a call of the adapters needs in IAM: the SDK's method, our port's method, the action.
@@ -160,6 +160,38 @@ fn records_are_changed_by_name_type_and_action_and_never_without_them() {
     let required = object(&statement["Condition"]["Null"]);
     assert_eq!(required.keys().collect::<Vec<_>>(), limits.keys().collect::<Vec<_>>());
     assert!(required.values().all(|value| value == "false"));
+}
+
+/// Roles may differ in where they act, not in what they may do there.
+#[test]
+fn the_role_in_the_zone_s_own_account_allows_there_what_provision_may_do_here() {
+    let zone_access = load("infra/hosted-zone-access.yaml");
+    let there = &zone_access["Resources"]["HostedZoneAccess"]["Properties"];
+    let allowed = there["Policies"][0]["PolicyDocument"]["Statement"].as_array().expect("statements");
+    let calls_of_zones = ["zone", "records", "change_records", "change_is_insync"];
+    let wanted: BTreeSet<&str> =
+        CALLS.iter().filter(|(_, method, _)| calls_of_zones.contains(method)).map(|(_, _, action)| *action).collect();
+    let found: BTreeSet<String> = allowed.iter().flat_map(|statement| texts(&statement["Action"])).collect();
+    assert_eq!(found.iter().map(String::as_str).collect::<BTreeSet<_>>(), wanted);
+    let changes = |statement: &&Value| statement["Action"] == "route53:ChangeResourceRecordSets";
+    let theirs = allowed.iter().find(changes).expect("it changes records");
+    let (mut ours, _) = (statements(&template(), "Provision").into_iter())
+        .find(|(statement, _)| changes(&statement))
+        .expect("provision changes records");
+    let names = "route53:ChangeResourceRecordSetsNormalizedRecordNames";
+    ours["Condition"]["ForAllValues:StringEquals"][names] = json!({"Ref": "Records"});
+    assert_eq!(theirs["Condition"], ours["Condition"]);
+    for statement in allowed {
+        let place = statement["Resource"]["Fn::Sub"].as_str().expect("a place");
+        let is_zone = place.ends_with(":hostedzone/${HostedZoneId}");
+        assert!(is_zone || statement["Action"] == "route53:GetChange", "{statement}");
+    }
+    let trust = &there["AssumeRolePolicyDocument"]["Statement"][0];
+    assert_eq!(trust["Condition"]["StringEquals"]["sts:ExternalId"], json!({"Ref": "ExternalId"}));
+    let callers = trust["Condition"]["ArnLike"]["aws:PrincipalArn"].to_string();
+    for (_, function) in FUNCTIONS {
+        assert!(callers.contains(&format!(":role/${{EngineStackName}}-{function}Role-*")), "{function}");
+    }
 }
 
 #[test]

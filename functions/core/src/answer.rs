@@ -171,6 +171,9 @@ mod tests {
             ..answer(Outcome::Success { data: BTreeMap::from([("PreflightSummary", "no findings".to_owned())]) })
         };
         assert!(!long.fits() && long.body().len() > LONGEST_BODY);
+        let shortest = BTreeMap::from([("Posture", "x".repeat(SHORTEST_CUT))]);
+        let body = Answer { outcome: Outcome::Success { data: shortest }, ..long }.body();
+        assert!(!body.contains('…') && body.contains("xxxxxxxx\"}"), "cutting it would gain nothing: {body}");
         assert!(!Answer { request_id: "\u{1}".repeat(700), ..failed("why") }.fits(), "escapes count");
         assert!(failed(&"x".repeat(20_000)).fits());
     }
