@@ -38,9 +38,12 @@ pub enum Code {
     DistributionNotAllowed,
     BehaviorMixedOrigins,
     BehaviorOriginGroup,
+    BehaviorEdgeFunction,
     BehaviorOverlap,
     OriginType,
     OriginHostMismatch,
+    OriginTimeOuts,
+    Quota,
     Permission,
     ApplicationCheck,
 }

@@ -9,7 +9,6 @@ use crate::port::{FailoverRole, HealthCheckConfig, ObservedZone};
 use crate::sample;
 use crate::spec::Dns;
 
-const RICH: &[u8] = include_bytes!("../../../tests/events/distribution-rich.xml");
 const REACT: &str = "arn:aws:lambda:us-east-1:111122223333:function:react";
 const CHECK: &str = "11111111-2222-3333-4444-555555555555";
 
@@ -20,7 +19,7 @@ fn owner() -> OwnerMark {
 /// An account in which nothing of ours exists.
 fn fresh() -> Observed {
     Observed {
-        distribution: Some(Document::parse(RICH).expect("the fixture is a distribution")),
+        distribution: Some(Document::parse(sample::distribution().as_bytes()).expect("the fixture is a distribution")),
         zone: Some(ObservedZone { name: Hostname::new("cq-route.com"), private: false }),
         records: Vec::new(),
         health_checks: BTreeMap::new(),

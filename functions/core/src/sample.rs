@@ -111,10 +111,15 @@ pub(crate) fn row() -> Row {
     }
 }
 
+/// A customer's distribution that preflight has nothing to say against.
+pub(crate) fn distribution() -> String {
+    let rich = include_str!("../../../tests/events/distribution-rich.xml");
+    rich.replace("viewer-request", "viewer-response")
+}
+
 /// A customer's distribution with the protection in it, and the row that says so.
 pub(crate) fn provisioned() -> (Document, Row) {
-    let before = include_bytes!("../../../tests/events/distribution-rich.xml");
-    let before = Document::parse(before).expect("the fixture is a distribution");
+    let before = Document::parse(distribution().as_bytes()).expect("the fixture is a distribution");
     let wiring = wire(&before, &spec(), None, &[]).expect("nothing stands against it");
     let mut row = row();
     row.made.distribution = Some(MadeDistribution { written: true, ..wiring.made });

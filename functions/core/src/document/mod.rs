@@ -7,11 +7,13 @@
 //! - `tree`: bytes to elements, with everything refused that is not complete, well-formed XML.
 //! - `read`: elements to what they mean, with everything refused that CloudFront would not send.
 //! - `edit` and `splice`: the edits. `check`: an independent look at what an edit did. `pattern`: path patterns.
+//! - `advice`: settings that only warnings rest on.
 //! - `paths`: what a model that rewrites documents has dropped.
 //!
 //! Elements are matched by local name, so a namespace prefix does not matter; a foreign element that borrows the name of
 //! one that is read here makes the document ambiguous, and an ambiguous document is refused.
 
+mod advice;
 mod check;
 mod edit;
 mod malformed;
@@ -28,6 +30,7 @@ use sha2::{Digest, Sha256};
 use crate::id::{OriginId, PathPattern};
 use crate::secret::Secret;
 
+pub use advice::Connecting;
 pub use check::check_edit;
 pub use edit::{Edit, EditError, NewOrigin};
 pub use malformed::Malformed;

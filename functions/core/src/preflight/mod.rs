@@ -1,16 +1,17 @@
 //! What stands against a protection, judged from what was read before anything is changed.
 
+mod distribution;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::alarm::{AlarmState, ObservedAlarm};
-use crate::document::{Document, OriginKind};
+use crate::document::Document;
 use crate::finding::{Code, Finding, Severity, Target, Weight};
 use crate::id::{DistributionId, HealthCheckId, HostedZoneId, Hostname, OwnerMark, ProtectionName};
 use crate::ledger::{MadeDistribution, MadeRecords, Row};
 use crate::port::{ObservedHealthCheck, ObservedZone, ProbeOutcome, RecordSet};
 use crate::records;
 use crate::spec::{Dns, HealthCheckSpec, Preflight, Spec};
-use crate::wiring::{Ours, wire};
 
 /// What the engine may touch, as its IAM policies name it: a request outside is refused before any call, by name, instead
 /// of by an AccessDenied somewhere in the middle.
@@ -137,7 +138,7 @@ impl Observed {
 /// All findings, in the order distribution, zone, records, health check, alarm, ledger, application.
 pub fn findings(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Vec<Finding> {
     let mut findings = observed.denied.clone();
-    distribution(spec, owner, observed, &mut findings);
+    distribution::judge(spec, owner, observed, &mut findings);
     zone(spec, owner, observed, &mut findings);
     health_checks(spec, observed, &mut findings);
     alarm(owner, observed, &mut findings);
@@ -155,77 +156,6 @@ pub fn refusing(preflight: Preflight, findings: &[Finding]) -> Vec<Finding> {
         (Severity::Error, Weight::Advisory) => preflight == Preflight::Enforce,
     };
     findings.iter().filter(refuses).cloned().collect()
-}
-
-fn distribution(spec: &Spec, owner: &OwnerMark, observed: &Observed, findings: &mut Vec<Finding>) {
-    let Some(document) = &observed.distribution else {
-        let denied = findings.iter().any(|finding| finding.property == "DistributionId");
-        if !denied {
-            findings.push(Finding::structural(
-                Code::DistributionMissing,
-                "DistributionId",
-                Target::Distribution,
-                format!("there is no distribution {}; check the id and the account", spec.distribution),
-            ));
-        }
-        return;
-    };
-    if document.staging() || document.tenant_only() {
-        let kind = if document.staging() { "a staging distribution" } else { "a multi-tenant distribution" };
-        findings.push(Finding::structural(
-            Code::DistributionStaging,
-            "DistributionId",
-            Target::Distribution,
-            format!(
-                "{} is {kind}, whose behaviours no viewer reaches directly; name the one that serves",
-                spec.distribution
-            ),
-        ));
-    }
-    if !document.enabled() {
-        findings.push(Finding::error(
-            Code::DistributionDisabled,
-            "DistributionId",
-            Target::Distribution,
-            format!("{} is disabled, so it serves nobody and protects nothing; enable it first", spec.distribution),
-        ));
-    }
-    let ours = observed.row(spec, owner).and_then(|row| Ours::of(row, &spec.distribution));
-    match wire(document, spec, ours.as_ref(), &observed.others(spec)) {
-        Err(refused) => findings.extend(refused),
-        Ok(wiring) => application_origin(spec, document, &wiring.made, findings),
-    }
-}
-
-fn application_origin(spec: &Spec, document: &Document, made: &MadeDistribution, findings: &mut Vec<Finding>) {
-    let Some(origin) = document.origin(&made.application_origin) else { return };
-    if origin.domain_name != spec.application.as_str() {
-        findings.push(Finding::warning(
-            Code::OriginHostMismatch,
-            "ApplicationHostname",
-            Target::Application,
-            format!(
-                "the application origin {} is {}, not {}: DNS failover and a bypass would lead to different hosts; make \
-                 them the same unless that is meant",
-                origin.id, origin.domain_name, spec.application
-            ),
-        ));
-    }
-    if let OriginKind::Custom { https_port, protocol_policy, .. } = &origin.kind
-        && *https_port != spec.origin_port
-        && protocol_policy != "http-only"
-    {
-        findings.push(Finding::error(
-            Code::OriginType,
-            "OriginPort",
-            Target::Application,
-            format!(
-                "the application origin {} is reached on port {https_port}, and OriginPort is {}: after DNS failover \
-                 CloudFront would knock at the wrong door; set OriginPort to {https_port}",
-                origin.id, spec.origin_port
-            ),
-        ));
-    }
 }
 
 fn zone(spec: &Spec, owner: &OwnerMark, observed: &Observed, findings: &mut Vec<Finding>) {

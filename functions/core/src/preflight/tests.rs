@@ -9,9 +9,13 @@ fn owner() -> OwnerMark {
     OwnerMark::new("0123456789ab")
 }
 
+fn blameless() -> Document {
+    Document::parse(sample::distribution().as_bytes()).expect("the fixture is a distribution")
+}
+
 fn observed() -> Observed {
     Observed {
-        distribution: Some(Document::parse(RICH.as_bytes()).expect("the fixture is a distribution")),
+        distribution: Some(blameless()),
         zone: Some(ObservedZone { name: Hostname::new("cq-route.com"), private: false }),
         records: Vec::new(),
         health_checks: BTreeMap::new(),
@@ -127,8 +131,9 @@ fn a_named_check_must_exist_and_be_switched_on() {
 
 /// The sample with one text of the distribution replaced, everywhere.
 fn with_text(from: &str, to: &str) -> Observed {
-    assert!(RICH.contains(from), "{from}");
-    let changed = Document::parse(RICH.replace(from, to).as_bytes()).expect("still a distribution");
+    let text = sample::distribution();
+    assert!(text.contains(from), "{from}");
+    let changed = Document::parse(text.replace(from, to).as_bytes()).expect("still a distribution");
     Observed { distribution: Some(changed), ..observed() }
 }
 
@@ -141,8 +146,9 @@ fn a_distribution_that_serves_nobody_directly_is_named() {
         let code = (Code::DistributionStaging, "DistributionId".to_owned());
         assert_eq!(found(&sample::spec(), &with_text(text, changed)), [code], "{changed}");
     }
-    let disabled = RICH.match_indices("<Enabled>true").find_map(|(at, on)| {
-        let text = format!("{}<Enabled>false{}", &RICH[..at], &RICH[at + on.len()..]);
+    let enabled = sample::distribution();
+    let disabled = enabled.match_indices("<Enabled>true").find_map(|(at, on)| {
+        let text = format!("{}<Enabled>false{}", &enabled[..at], &enabled[at + on.len()..]);
         Document::parse(text.as_bytes()).ok().filter(|document| !document.enabled())
     });
     let disabled = Observed { distribution: disabled, ..observed() };
@@ -194,4 +200,58 @@ fn a_row_that_cannot_be_understood_keeps_its_name_and_its_distribution() {
     let second = Spec { name: "api".into(), traffic: vec!["/api/*".into()], ..sample::spec() };
     let here = Observed { distribution: Some(document), ..named("www") };
     assert!(found(&second, &here).contains(&(Code::BehaviorOverlap, "Traffic".to_owned())));
+}
+
+#[test]
+fn what_a_function_at_the_edge_could_do_is_warned_of_and_refuses_nothing() {
+    let distribution = Some(Document::parse(RICH.as_bytes()).expect("the fixture is a distribution"));
+    let observed = Observed { distribution, ..observed() };
+    let warnings = findings(&sample::spec(), &owner(), &observed);
+    let codes: Vec<Code> = warnings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, [Code::BehaviorEdgeFunction]);
+    let edge = &warnings[0].message;
+    assert!(edge.contains("function/redirect-apex runs at the viewer-request of `*`"), "{edge}");
+    assert_eq!(refusing(Preflight::Enforce, &warnings), []);
+}
+
+#[test]
+fn time_outs_that_somebody_gave_our_origin_are_warned_of() {
+    let text = |attempts: u32| {
+        let (document, _) = sample::provisioned();
+        let text = String::from_utf8(document.bytes().to_vec()).expect("text");
+        let at = text.find("<Id>failopen-www</Id>").expect("our origin");
+        let ours = text[at..].replacen("<ConnectionAttempts>2", &format!("<ConnectionAttempts>{attempts}"), 1);
+        format!("{}{ours}", &text[..at])
+    };
+    for (attempts, expected) in
+        [(2, None), (3, None), (4, Some("origin failopen-www is given 4 attempts of 3 s to connect: "))]
+    {
+        let distribution = Some(Document::parse(text(attempts).as_bytes()).expect("a distribution"));
+        let observed = Observed { distribution, rows: vec![sample::provisioned().1], ..observed() };
+        let found = findings(&sample::spec(), &owner(), &observed);
+        let message = found.iter().find(|finding| finding.code == Code::OriginTimeOuts).map(|found| &found.message);
+        assert_eq!(message.is_some(), expected.is_some(), "{found:?}");
+        assert!(message.is_none_or(|message| message.contains(expected.unwrap_or_default())), "{message:?}");
+    }
+}
+
+#[test]
+fn a_distribution_that_is_full_is_told_before_cloudfront_refuses() {
+    let crowded = |behaviors: usize| {
+        let mut text = String::from_utf8(blameless().bytes().to_vec()).expect("text");
+        let present = blameless().behaviors().len() - 1;
+        let item = "<CacheBehavior><PathPattern>/static/*</PathPattern>";
+        let start = text.find(item).expect("a behaviour");
+        let end = start + text[start..].find("</CacheBehavior>").expect("its end") + "</CacheBehavior>".len();
+        let more: String =
+            (present..behaviors).map(|n| text[start..end].replace("/static/*", &format!("/more/{n}/*"))).collect();
+        text.insert_str(end, &more);
+        let quantity = format!("<CacheBehaviors><Quantity>{present}<");
+        assert!(text.contains(&quantity), "the fixture counts its behaviours");
+        let text = text.replace(&quantity, &format!("<CacheBehaviors><Quantity>{behaviors}<"));
+        let distribution = Some(Document::parse(text.as_bytes()).expect("a distribution"));
+        found(&Spec { traffic: vec!["/new/*".into()], ..sample::spec() }, &Observed { distribution, ..observed() })
+    };
+    assert_eq!(crowded(74), []);
+    assert_eq!(crowded(75), [(Code::Quota, "Traffic".to_owned())]);
 }

@@ -1,0 +1,92 @@
+//! Settings that only advice rests on. They are read leniently: what is not as expected is as good as absent here, because a
+//! warning is never worth refusing a configuration for.
+
+use super::Document;
+use super::tree::ElementId;
+use crate::id::{OriginId, PathPattern};
+
+/// How long CloudFront tries to reach an origin before it gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connecting {
+    pub attempts: u32,
+    pub seconds_each: u32,
+}
+
+impl Connecting {
+    /// What CloudFront does where nothing else is said (API reference, "Origin").
+    const DEFAULT: Self = Self { attempts: 3, seconds_each: 10 };
+
+    /// How long one request waits for an origin that answers to no attempt.
+    pub fn seconds(self) -> u32 {
+        self.attempts.saturating_mul(self.seconds_each)
+    }
+}
+
+impl Document {
+    /// The functions that a behaviour runs before it turns to its origin: event and ARN, in document order.
+    pub fn request_functions(&self, path_pattern: &PathPattern) -> Vec<(String, String)> {
+        let Some(at) = self.index.behavior_at(path_pattern) else { return Vec::new() };
+        let behavior = self.index.behavior_elements[at];
+        [("LambdaFunctionAssociations", "LambdaFunctionARN"), ("FunctionAssociations", "FunctionARN")]
+            .into_iter()
+            .flat_map(|(list, arn)| self.items(behavior, list).into_iter().map(move |item| (item, arn)))
+            .filter_map(|(item, arn)| Some((self.text_of(item, "EventType")?, self.text_of(item, arn)?)))
+            .filter(|(event, _)| event.ends_with("-request"))
+            .collect()
+    }
+
+    /// How CloudFront connects to an origin; `None` where there is no such origin.
+    pub fn connecting(&self, id: &OriginId) -> Option<Connecting> {
+        let origin = self.index.origin_element(id)?;
+        let number = |name, default| self.text_of(origin, name).and_then(|text| text.parse().ok()).unwrap_or(default);
+        Some(Connecting {
+            attempts: number("ConnectionAttempts", Connecting::DEFAULT.attempts),
+            seconds_each: number("ConnectionTimeout", Connecting::DEFAULT.seconds_each),
+        })
+    }
+
+    fn items(&self, element: ElementId, list: &str) -> Vec<ElementId> {
+        let items = self.tree.child(element, list).and_then(|list| self.tree.child(list, "Items"));
+        items.map_or_else(Vec::new, |items| self.tree.children(items).to_vec())
+    }
+
+    fn text_of(&self, element: ElementId, child: &str) -> Option<String> {
+        self.tree.child(element, child).and_then(|child| self.tree.value(child)).map(|text| text.trim().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = "<DistributionConfig><CallerReference>c</CallerReference><Origins><Quantity>2</Quantity><Items>\
+        <Origin><Id>app</Id><DomainName>a.example.com</DomainName><ConnectionAttempts>2</ConnectionAttempts>\
+        <ConnectionTimeout> 4 </ConnectionTimeout></Origin>\
+        <Origin><Id>plain</Id><DomainName>b.example.com</DomainName><ConnectionTimeout>soon</ConnectionTimeout></Origin>\
+        </Items></Origins><DefaultCacheBehavior><TargetOriginId>app</TargetOriginId><LambdaFunctionAssociations>\
+        <Quantity>2</Quantity><Items><LambdaFunctionAssociation><LambdaFunctionARN>arn:router</LambdaFunctionARN>\
+        <EventType>origin-request</EventType></LambdaFunctionAssociation><LambdaFunctionAssociation>\
+        <LambdaFunctionARN>arn:headers</LambdaFunctionARN><EventType>origin-response</EventType>\
+        </LambdaFunctionAssociation></Items></LambdaFunctionAssociations><FunctionAssociations><Quantity>1</Quantity><Items>\
+        <FunctionAssociation><FunctionARN>arn:apex</FunctionARN><EventType>viewer-request</EventType></FunctionAssociation>\
+        <Strange/></Items></FunctionAssociations></DefaultCacheBehavior><Enabled>true</Enabled></DistributionConfig>";
+
+    #[test]
+    fn functions_that_run_before_the_origin_is_asked_are_told_and_no_others() {
+        let document = Document::parse(SAMPLE.as_bytes()).expect("a configuration");
+        let functions = document.request_functions(&PathPattern::default_behavior());
+        let named: Vec<(&str, &str)> = functions.iter().map(|(event, arn)| (event.as_str(), arn.as_str())).collect();
+        assert_eq!(named, [("origin-request", "arn:router"), ("viewer-request", "arn:apex")]);
+        assert!(document.request_functions(&PathPattern::new("/none/*")).is_empty());
+    }
+
+    #[test]
+    fn what_is_not_said_about_connecting_is_cloudfront_s_own() {
+        let document = Document::parse(SAMPLE.as_bytes()).expect("a configuration");
+        let connecting = |id: &str| document.connecting(&OriginId::new(id));
+        assert_eq!(connecting("app"), Some(Connecting { attempts: 2, seconds_each: 4 }));
+        assert_eq!(connecting("app").map(Connecting::seconds), Some(8));
+        assert_eq!(connecting("plain").map(Connecting::seconds), Some(30));
+        assert_eq!(connecting("none"), None);
+    }
+}

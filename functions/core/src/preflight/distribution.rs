@@ -1,0 +1,163 @@
+//! The distribution, its behaviours and its origins.
+
+use std::collections::BTreeMap;
+
+use super::Observed;
+use crate::document::{Document, Edit, OriginKind};
+use crate::finding::{Code, Finding, Target};
+use crate::id::OwnerMark;
+use crate::ledger::MadeDistribution;
+use crate::spec::Spec;
+use crate::wiring::{Ours, Wiring, wire};
+
+/// Requests that wait longer than this, in seconds, for a connection are worth a word.
+const PATIENCE: u32 = 10;
+/// Cache behaviours of a distribution beside the default one (Developer Guide, "Quotas", read in 2026).
+const BEHAVIORS: usize = 75;
+/// Origins of a distribution (same page).
+const ORIGINS: usize = 100;
+
+/// Findings about the distribution, its behaviours and its origins.
+pub(super) fn judge(spec: &Spec, owner: &OwnerMark, observed: &Observed, findings: &mut Vec<Finding>) {
+    let Some(document) = &observed.distribution else {
+        let denied = findings.iter().any(|finding| finding.property == "DistributionId");
+        if !denied {
+            findings.push(Finding::structural(
+                Code::DistributionMissing,
+                "DistributionId",
+                Target::Distribution,
+                format!("there is no distribution {}; check the id and the account", spec.distribution),
+            ));
+        }
+        return;
+    };
+    if document.staging() || document.tenant_only() {
+        let kind = if document.staging() { "a staging distribution" } else { "a multi-tenant distribution" };
+        findings.push(Finding::structural(
+            Code::DistributionStaging,
+            "DistributionId",
+            Target::Distribution,
+            format!(
+                "{} is {kind}, whose behaviours no viewer reaches directly; name the one that serves",
+                spec.distribution
+            ),
+        ));
+    }
+    if !document.enabled() {
+        findings.push(Finding::error(
+            Code::DistributionDisabled,
+            "DistributionId",
+            Target::Distribution,
+            format!("{} is disabled, so it serves nobody and protects nothing; enable it first", spec.distribution),
+        ));
+    }
+    let ours = observed.row(spec, owner).and_then(|row| Ours::of(row, &spec.distribution));
+    match wire(document, spec, ours.as_ref(), &observed.others(spec)) {
+        Err(refused) => findings.extend(refused),
+        Ok(wiring) => {
+            application_origin(spec, document, &wiring.made, findings);
+            edge_functions(document, &wiring.made, findings);
+            time_outs(document, &wiring.made, findings);
+            quotas(&wiring, findings);
+        }
+    }
+}
+
+fn application_origin(spec: &Spec, document: &Document, made: &MadeDistribution, findings: &mut Vec<Finding>) {
+    let Some(origin) = document.origin(&made.application_origin) else { return };
+    if origin.domain_name != spec.application.as_str() {
+        findings.push(Finding::warning(
+            Code::OriginHostMismatch,
+            "ApplicationHostname",
+            Target::Application,
+            format!(
+                "the application origin {} is {}, not {}: DNS failover and a bypass would lead to different hosts; make \
+                 them the same unless that is meant",
+                origin.id, origin.domain_name, spec.application
+            ),
+        ));
+    }
+    if let OriginKind::Custom { https_port, protocol_policy, .. } = &origin.kind
+        && *https_port != spec.origin_port
+        && protocol_policy != "http-only"
+    {
+        findings.push(Finding::error(
+            Code::OriginType,
+            "OriginPort",
+            Target::Application,
+            format!(
+                "the application origin {} is reached on port {https_port}, and OriginPort is {}: after DNS failover \
+                 CloudFront would knock at the wrong door; set OriginPort to {https_port}",
+                origin.id, spec.origin_port
+            ),
+        ));
+    }
+}
+
+/// A function at the edge may send a request elsewhere, past inspection and past a bypass; only its code says whether it does.
+fn edge_functions(document: &Document, made: &MadeDistribution, findings: &mut Vec<Finding>) {
+    let mut patterns: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for behavior in &made.behaviors {
+        // A clone that is still to be made runs what the behaviour runs that it is made from.
+        let serving = &document.serving(&behavior.path_pattern).path_pattern;
+        for (event, arn) in document.request_functions(serving) {
+            patterns.entry((arn, event)).or_default().push(format!("`{}`", behavior.path_pattern));
+        }
+    }
+    for ((arn, event), patterns) in patterns {
+        findings.push(Finding::warning(
+            Code::BehaviorEdgeFunction,
+            "Traffic",
+            Target::Distribution,
+            format!(
+                "{arn} runs at the {event} of {}: if it chooses the origin itself, its requests go neither through \
+                 inspection nor where a bypass leads; read its code, and take that part out if there is one",
+                patterns.join(", ")
+            ),
+        ));
+    }
+}
+
+/// With inspection dead, requests that CloudFront still sends there wait this long for nothing. Our origin is made with short
+/// time-outs; somebody may have set others since.
+fn time_outs(document: &Document, made: &MadeDistribution, findings: &mut Vec<Finding>) {
+    let Some(connecting) = document.connecting(&made.inspection_origin) else { return };
+    if connecting.seconds() <= PATIENCE {
+        return;
+    }
+    findings.push(Finding::warning(
+        Code::OriginTimeOuts,
+        "DistributionId",
+        Target::Distribution,
+        format!(
+            "origin {} is given {} attempts of {} s to connect: while an inspection service that is gone is still in DNS, each \
+             request waits up to {} s before it fails; set two attempts of 3 s, as it was made, unless that is meant",
+            made.inspection_origin,
+            connecting.attempts,
+            connecting.seconds_each,
+            connecting.seconds()
+        ),
+    ));
+}
+
+/// Only CloudFront knows the account's quotas, so this is no more than a warning, and only where something is added.
+fn quotas(wiring: &Wiring, findings: &mut Vec<Finding>) {
+    let adds = |kind: fn(&Edit) -> bool| wiring.edits.iter().any(kind);
+    let behaviors = wiring.after.behaviors().len() - 1;
+    for (is_added, count, quota, what) in [
+        (adds(|edit| matches!(edit, Edit::CloneBehavior { .. })), behaviors, BEHAVIORS, "cache behaviours"),
+        (adds(|edit| matches!(edit, Edit::AddOrigin { .. })), wiring.after.origins().len(), ORIGINS, "origins"),
+    ] {
+        if is_added && count > quota {
+            findings.push(Finding::warning(
+                Code::Quota,
+                "Traffic",
+                Target::Distribution,
+                format!(
+                    "the distribution would have {count} {what}, and CloudFront allows {quota} unless the account has more: it \
+                     would refuse the change, and traffic would stay as it is; ask AWS for a higher quota or remove some first"
+                ),
+            ));
+        }
+    }
+}
