@@ -25,7 +25,11 @@ impl Write for Script {
 fn the_real_template_and_functions_live_through_an_outage_and_leave_no_trace() {
     let told = played(Scenario::Default, "end-to-end");
     assert!(!told.contains("canary-header"), "a secret header value was told:\n{told}");
-    assert!(told.contains("checked against AWS's models, 0 violations"), "the referee has said nothing:\n{told}");
+    let sums = told.lines().find(|line| line.contains("checked against AWS's models, 0 violations"));
+    let sums = sums.unwrap_or_else(|| panic!("the referee has said nothing:\n{told}"));
+    // Requests, operations, violations, conditional writes: a referee that saw nothing found no violation either.
+    let numbers: Vec<usize> = sums.split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert!(numbers[0] > 100 && numbers[1] >= 20 && numbers[3] >= 2, "the referee has not seen the play: {sums}");
 }
 
 #[test]

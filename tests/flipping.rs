@@ -7,7 +7,7 @@ use failopen::commands::Commands;
 use failopen::document::Document;
 use failopen::failure::{ErrorType, Failure};
 use failopen::id::{OriginId, PathPattern};
-use failopen::ledger::{Latch, Lifecycle, PinPosture};
+use failopen::ledger::{Latch, Lifecycle, Pin, PinPosture};
 use failopen::port::FaultKind;
 use failopen::spec::ApplicationCheck;
 use failopen_tests::cloud::Run;
@@ -17,7 +17,7 @@ use failopen_tests::world::{
     CANARY, FLIP_ARN, RICH_DISTRIBUTION, START, World, application_origin, distribution, failover_record, health_check,
     inspection_origin, secrets, standard_spec, third_origin, zone,
 };
-use failopen_tests::{Impatient, Logs, Moment, Operation};
+use failopen_tests::{FakeCloud, Impatient, Logs, Moment, Operation};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -548,6 +548,138 @@ fn a_ledger_that_cannot_be_written_stops_a_flip_before_it_begins() {
         assert_eq!(error(world.flip(request)), ErrorType::LedgerUnavailable);
     }
     assert_eq!(puts(&world), 0);
+}
+
+/// Every request of an operator that writes the ledger, each for a world in which it changes something.
+fn overrides() -> [(World, Value); 5] {
+    let bypassed = World::standard();
+    bypassed.flip(bypass()).expect("bypassed");
+    let pinned = World::standard();
+    pinned.edit_row(|row| {
+        row.pin = Some(Pin {
+            posture: PinPosture::Hold,
+            reason: "INC-1".to_owned(),
+            requested_by: None,
+            since: START.parse().expect("a timestamp"),
+            expires_at: None,
+        });
+    });
+    let latched = World::standard();
+    let since = now(&latched);
+    latched.edit_row(|row| row.latch = Some(Latch { since, because: "too many flips".to_owned() }));
+    [
+        (World::standard(), bypass()),
+        (bypassed, restore()),
+        (World::standard(), json!({"action": "pin", "protection": "www", "posture": "bypassed", "reason": "INC-1"})),
+        (pinned, json!({"action": "unpin", "protection": "www"})),
+        (latched, json!({"action": "unlatch", "protection": "www", "reason": "INC-1"})),
+    ]
+}
+
+#[test]
+fn an_operators_write_to_the_ledger_whose_answer_was_lost_is_read_again_and_is_done() {
+    for kind in [FaultKind::Unknown, FaultKind::Throttled] {
+        for (world, request) in overrides() {
+            world.cloud.on(Operation::PutItem).nth(1).lose_answer(kind);
+            world.cloud.clear_calls();
+            assert_eq!(outcome(&world.flip(request.clone())), "changed", "{request}");
+            let ledger = world.cloud.sequence(&Operation::LEDGER);
+            let write = ledger.iter().position(|call| *call == Operation::PutItem).expect("a write");
+            assert_eq!(ledger.get(write + 1), Some(&Operation::GetItem), "{request}: {ledger:?}");
+        }
+    }
+}
+
+#[test]
+fn an_operators_write_to_the_ledger_that_did_not_arrive_is_read_again_and_repeated() {
+    for kind in [FaultKind::Unknown, FaultKind::Throttled] {
+        for (world, request) in overrides() {
+            world.cloud.on(Operation::PutItem).nth(1).fail(kind);
+            assert_eq!(outcome(&world.flip(request.clone())), "changed", "{request}");
+            assert_eq!(world.row().flips.len(), world.cloud.cloudfront().versions(&distribution()).len() - 1);
+        }
+    }
+}
+
+#[test]
+fn nobody_is_told_that_nothing_was_changed_while_the_ledger_may_hold_what_was_asked_for() {
+    for (world, request) in overrides() {
+        world.cloud.on(Operation::PutItem).nth(1).lose_answer(FaultKind::Unknown);
+        world.cloud.on(Operation::PutItem).nth(1).after(|cloud| cloud.on(Operation::GetItem).fail(FaultKind::Unknown));
+        let failure = world.flip(request.clone()).expect_err("the row cannot be read again");
+        assert_eq!(failure.error_type, ErrorType::LedgerUnavailable);
+        assert!(!failure.message.contains("nothing was changed"), "{request}: {failure}");
+        for part in ["not known", "within a minute", r#"{"action":"status","protection":"www"}"#] {
+            assert!(failure.message.contains(part), "{request}: {part} is missing in {failure}");
+        }
+        world.cloud.heal();
+        if request["action"] == "bypass" {
+            world.tick();
+            assert!(is_bypassed(&world), "the row has the pin, and react acts on it");
+        }
+    }
+}
+
+#[test]
+fn nobody_is_told_that_nothing_was_changed_while_an_earlier_write_may_be_in_force() {
+    type Later = fn(&FakeCloud);
+    let later: [(&str, Later); 4] = [
+        ("the next write is denied", |cloud| cloud.on(PUT).fail(FaultKind::AccessDenied)),
+        ("the next write is refused", |cloud| cloud.on(PUT).fail(FaultKind::Refused)),
+        ("the reading is denied", |cloud| cloud.on(GET).fail(FaultKind::AccessDenied)),
+        ("the reading is not whole", |cloud| cloud.cloudfront().garble(&distribution(), "<Distribution")),
+    ];
+    for (what, happens) in later {
+        for request in [bypass(), converge_now(&World::standard(), "bypassed"), break_glass()] {
+            let world = World::standard();
+            world.cloud.on(PUT).nth(1).before(happens);
+            world.cloud.on(PUT).nth(1).fail(FaultKind::Unknown);
+            let failure = world.flip(request.clone()).expect_err(what);
+            assert!(!failure.message.contains("nothing was changed"), "{what}, {request}: {failure}");
+            for part in ["not known", "E2EXAMPLE", "`status`", "same command again"] {
+                assert!(failure.message.contains(part), "{what}, {request}: {part} is missing in {failure}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_override_that_is_in_force_is_told_as_that_where_the_distribution_cannot_be_read() {
+    type Trouble = fn(&FakeCloud);
+    let troubles: [Trouble; 2] = [
+        |cloud| cloud.on(GET).fail(FaultKind::AccessDenied),
+        |cloud| cloud.cloudfront().garble(&distribution(), "<Distribution"),
+    ];
+    for trouble in troubles {
+        for (world, request) in overrides().into_iter().skip(2) {
+            trouble(&world.cloud);
+            let failure = world.flip(request.clone()).expect_err("it cannot be read");
+            assert!(failure.message.starts_with("The ledger has it"), "{request}: {failure}");
+            assert!(!failure.message.contains("nothing was changed"), "{request}: {failure}");
+        }
+    }
+}
+
+#[test]
+fn a_pin_of_a_failed_request_that_could_not_be_taken_back_is_told() {
+    let world = World::standard();
+    world.cloud.on(PUT).before(|cloud| cloud.on(Operation::PutItem).fail(FaultKind::AccessDenied));
+    world.cloud.on(PUT).fail(FaultKind::AccessDenied);
+    let failure = world.flip(bypass()).expect_err("it is denied");
+    assert_eq!(failure.error_type, ErrorType::AccessDenied);
+    assert!(world.row().pin.is_some(), "the pin is still there");
+    for part in ["pin", "within a minute", r#"{"action":"unpin","protection":"www"}"#] {
+        assert!(failure.message.contains(part), "{part} is missing in {failure}");
+    }
+}
+
+#[test]
+fn a_flip_that_is_in_force_and_not_recorded_is_not_told_as_nothing() {
+    let world = World::standard();
+    world.cloud.on(PUT).after(|cloud| cloud.on(Operation::PutItem).fail(FaultKind::AccessDenied));
+    let answer = world.flip(bypass()).expect("bypassed");
+    let because = answer["because"].as_str().expect("a text");
+    assert!(because.contains("could not be recorded") && !because.contains("nothing was changed"), "{because}");
 }
 
 #[test]

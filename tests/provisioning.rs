@@ -56,8 +56,10 @@ fn create_makes_everything_and_answers_with_its_attributes() {
         answer["Data"],
         json!({"FailoverRecord": failover_record(), "HealthCheckId": check, "InspectionOriginId": "failopen-www",
             "ApplicationOriginId": "app & co", "AlarmName": "failopen-www-inspection", "Posture": "inspected",
-            "PreflightSummary": "no findings"})
+            "PreflightSummary": answer["Data"]["PreflightSummary"]})
     );
+    let summary = answer["Data"]["PreflightSummary"].as_str().expect("a summary");
+    assert!(summary.starts_with("1 warning: Traffic: ") && summary.ends_with("[behavior-edge-function]"), "{summary}");
     assert_eq!(world.target("*"), inspection_origin());
     let row = world.row();
     assert_eq!((row.lifecycle, row.owner.as_str()), (Lifecycle::Active, OWNER));
@@ -327,7 +329,7 @@ fn another_origin_host_is_a_warning_only() {
     let answer = succeeded(Stack::new(&world).set(json!({"ApplicationHostname": "origin-shop.cq-route.com"})).create());
     let summary = answer["Data"]["PreflightSummary"].as_str().expect("a summary");
     assert!(
-        summary.starts_with("1 warning: ApplicationHostname") && summary.contains("origin-host-mismatch"),
+        summary.starts_with("2 warnings: ApplicationHostname") && summary.contains("origin-host-mismatch"),
         "{summary}"
     );
 }
@@ -646,7 +648,8 @@ fn a_plan_changes_nothing_and_tells_the_same_story_as_the_create() {
     let mut stack = Stack::new(&world);
     let planned = stack.plan().expect("a plan");
     assert_eq!(writes(&world), []);
-    assert_eq!(planned["findings"], json!([]));
+    assert_eq!(planned["findings"].as_array().map(Vec::len), Some(1));
+    assert_eq!(planned["findings"][0]["code"], "behavior-edge-function");
     let steps = planned["plan"].as_array().expect("steps");
     assert!(steps.iter().all(|step| step["action"] != "keep"), "{steps:?}");
     let text = planned["text"].as_str().expect("text");

@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use failopen::secret::Secret;
-use failopen::spec::{Dns, Zone, ZoneRole};
+use failopen::spec::{ApplicationCheck, Dns, Zone, ZoneRole};
 use failopen_tests::events;
 use failopen_tests::lambda::{Ended, Function, Invocation};
 use failopen_tests::loopback::{Loopback, Manner, Received};
-use failopen_tests::world::{CANARY, RICH_DISTRIBUTION, World, zone};
+use failopen_tests::working_aws::{Present, amazon_json};
+use failopen_tests::world::{CANARY, RICH_DISTRIBUTION, World, alarm, zone};
 use serde_json::{Value, json};
 
 const PROVISION: &str = env!("CARGO_BIN_EXE_provision-bootstrap");
@@ -24,7 +25,10 @@ const EXTERNAL_ID: &str = "canary-external-id";
 const URL: &str = "canary-url";
 const SECRET_KEY: &str = "canary-secret-key";
 const SESSION_TOKEN: &str = "canary-session-token";
-const CANARIES: [&str; 5] = [CANARY, EXTERNAL_ID, URL, SECRET_KEY, SESSION_TOKEN];
+/// Credentials of the role in the zone's account.
+const ROLE_SECRET_KEY: &str = "canary-role-key";
+const ROLE_SESSION_TOKEN: &str = "canary-role-token";
+const CANARIES: [&str; 7] = [CANARY, EXTERNAL_ID, URL, SECRET_KEY, SESSION_TOKEN, ROLE_SECRET_KEY, ROLE_SESSION_TOKEN];
 
 /// What CloudFront says when it is asked for the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -71,26 +75,22 @@ fn aws(configuration: Configuration, protection: Option<String>) -> Loopback {
         });
         match target.rsplit('.').next().unwrap_or_default() {
             "Scan" => {
-                json_answer(200, &json!({"Items": item.iter().collect::<Vec<_>>(), "Count": 1, "ScannedCount": 1}))
+                amazon_json(200, &json!({"Items": item.iter().collect::<Vec<_>>(), "Count": 1, "ScannedCount": 1}))
             }
-            "GetItem" => json_answer(200, &item.map_or(json!({}), |item| json!({"Item": item}))),
+            "GetItem" => amazon_json(200, &item.map_or(json!({}), |item| json!({"Item": item}))),
             "PutItem" => {
-                json_answer(400, &json!({"__type": "com.amazon.coral#ValidationException", "message": quoted}))
+                amazon_json(400, &json!({"__type": "com.amazon.coral#ValidationException", "message": quoted}))
             }
             _ if request.line == "GET /2020-05-31/distribution/E2EXAMPLE/config" => configuration.answer(),
-            _ if request.line.contains("/functions/") => json_answer(400, &json!({"Type": "User", "message": quoted})),
+            _ if request.line.contains("/functions/") => amazon_json(400, &json!({"Type": "User", "message": quoted})),
             _ => xml_error("InvalidArgument", &quoted),
         }
     })
 }
 
-fn json_answer(status: u16, body: &Value) -> Manner {
-    Manner::answer(status, body.to_string()).with("content-type", "application/x-amz-json-1.0")
-}
-
-/// A row whose zone is in another account, as the ledger keeps it.
+/// A row whose zone is in another account, as the ledger keeps it. Nothing answers a probe here, so none is asked for.
 fn row() -> String {
-    let world = World::standard();
+    let world = World::with(|spec| spec.application_check = ApplicationCheck::None);
     let mut row = world.row();
     let role = ZoneRole { arn: ROLE.to_owned(), external_id: Some(Secret::new(EXTERNAL_ID.to_owned())) };
     row.spec.dns = Dns::Route53 { zone: Zone { id: zone().id, role: Some(role) } };
@@ -122,7 +122,7 @@ fn no_leak(context: &str, invocation: &Invocation, aws: &Loopback, answers: Opti
     }
     // The ledger holds the external id, and nothing else of that kind.
     for request in aws.requests().iter().filter(|request| request.header("x-amz-target").is_some()) {
-        for canary in [CANARY, URL, SECRET_KEY, SESSION_TOKEN] {
+        for canary in CANARIES.into_iter().filter(|canary| *canary != EXTERNAL_ID) {
             assert!(!text(&request.body).contains(canary), "{context}: {canary} in the ledger");
         }
     }
@@ -199,4 +199,81 @@ fn flip_lets_no_secret_out() {
             assert_eq!(is_written, is_asked, "{configuration:?}, {event}: {}", invocation.output);
         }
     }
+}
+
+/// An AWS that carries out what it is asked.
+fn working_aws(configuration: String, row: Option<String>, alarm: Option<String>) -> Loopback {
+    let (secret_key, session_token) = (ROLE_SECRET_KEY.to_owned(), ROLE_SESSION_TOKEN.to_owned());
+    Present { configuration, row, alarm, secret_key, session_token }.start()
+}
+
+/// A configuration that goes back to CloudFront has its header values.
+fn writes_with_the_canary(aws: &Loopback) -> usize {
+    let is_write = |request: &&Received| request.line == "PUT /2020-05-31/distribution/E2EXAMPLE/config";
+    aws.requests().iter().filter(is_write).filter(|request| text(&request.body).contains(CANARY)).count()
+}
+
+#[test]
+fn a_protection_that_is_made_lets_no_secret_out() {
+    let answers = Loopback::always(Manner::answer(200, ""));
+    let aws = working_aws(RICH_DISTRIBUTION.to_owned(), None, None);
+    let mut event = events::cloudformation_create();
+    event["ResponseURL"] = json!(format!("{}/x?X-Amz-Signature={URL}", answers.origin()));
+    let properties = &mut event["ResourceProperties"];
+    properties["HostedZoneRoleArn"] = json!(ROLE);
+    properties["HostedZoneExternalId"] = json!(EXTERNAL_ID);
+    // Nothing answers a probe or a checker here, and that must not be what ends it.
+    properties["Preflight"] = json!("warn");
+    let invocation =
+        verbose(PROVISION, &aws).with("FAILOPEN_RESPONSE_ORIGIN", &answers.origin()).invoke(&event, TIME_OUT);
+    let requests = aws.requests();
+    let has = |part: &str| requests.iter().any(|request| request.line.contains(part));
+    for step in ["POST /2013-04-01/healthcheck", "POST /2013-04-01/hostedzone/Z0EXAMPLE/rrset", "/PutMetricAlarm"] {
+        assert!(has(step), "{step} is missing: {}", invocation.output);
+    }
+    assert_eq!(writes_with_the_canary(&aws), 1, "{}", invocation.output);
+    assert_eq!(answers.requests().len(), 1);
+    let answer: Value = serde_json::from_slice(&answers.requests()[0].body).expect("the answer is JSON");
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}: {}", invocation.output);
+    let is_of_the_role = |request: &Received| request.header("x-amz-security-token") == Some(ROLE_SESSION_TOKEN);
+    assert!(requests.iter().any(is_of_the_role), "the role's credentials were in the function's hands");
+    no_leak("Create", &invocation, &aws, Some(&answers));
+}
+
+#[test]
+fn flips_that_are_carried_out_let_no_secret_out() {
+    let aws = working_aws(World::standard().configuration(), Some(row()), None);
+    let break_glass = json!({"action": "bypass", "distribution": "E2EXAMPLE", "from": "failopen-www", "to": "app & co",
+        "reason": "INC-42"});
+    let requests = [
+        json!({"action": "bypass", "protection": "www", "reason": "INC-42"}),
+        json!({"action": "restore", "protection": "www", "reason": "INC-42"}),
+        break_glass,
+    ];
+    for (before, request) in requests.into_iter().enumerate() {
+        let invocation = verbose(FLIP, &aws).invoke(&request, TIME_OUT);
+        let Ended::Answer(answer) = &invocation.ended else { panic!("{request}: {invocation:?}") };
+        assert_eq!(answer["outcome"], "changed", "{request}: {answer}");
+        assert!(!answer["because"].to_string().contains("could not be"), "{answer}");
+        assert_eq!(writes_with_the_canary(&aws), before + 1, "{request}");
+        no_leak(&request.to_string(), &invocation, &aws, None);
+    }
+}
+
+#[test]
+fn a_decision_that_is_carried_out_lets_no_secret_out() {
+    let aws = working_aws(World::standard().configuration(), Some(row()), Some(alarm().to_string()));
+    let invocation = verbose(REACT, &aws).invoke(&events::tick(), TIME_OUT);
+    let Ended::Answer(answer) = &invocation.ended else { panic!("{invocation:?}") };
+    assert_eq!(answer["decisions"][0]["decision"], "bypass", "{answer}: {}", invocation.output);
+    no_leak("decided", &invocation, &aws, None);
+    let requests = aws.requests();
+    let asked = requests.iter().find(|request| request.line.contains("/functions/"));
+    let asked = asked.unwrap_or_else(|| panic!("react asks flip: {}", invocation.output));
+    let request: Value = serde_json::from_slice(&asked.body).expect("the request is JSON");
+    let invocation = verbose(FLIP, &aws).invoke(&request, TIME_OUT);
+    let Ended::Answer(answer) = &invocation.ended else { panic!("{invocation:?}") };
+    assert_eq!(answer["outcome"], "changed", "{answer}");
+    assert_eq!(writes_with_the_canary(&aws), 1);
+    no_leak("carried out", &invocation, &aws, None);
 }

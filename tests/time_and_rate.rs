@@ -2,15 +2,17 @@
 //! their distance on every path.
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::task::Poll;
 
 use failopen::id::PathPattern;
 use failopen::ledger::FlippedBy;
 use failopen::limits::{ANSWER, ATTEMPT, CALL, CONNECT, PROBE, SPARE};
-use failopen::port::FaultKind;
+use failopen::port::{Clock, FaultKind};
 use failopen_tests::functions::converge;
 use failopen_tests::template::template;
 use failopen_tests::world::{World, application_origin, distribution, inspection_origin, standard_spec};
-use failopen_tests::{Moment, Operation, events};
+use failopen_tests::{Call, FakeClock, Moment, Operation, events};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -47,31 +49,69 @@ fn the_limits_of_calls_fit_into_each_other_and_into_the_time_outs_of_the_templat
     assert!(age.as_i64().is_some_and(|age| age <= 120));
 }
 
+/// A clock that cuts work off where it next gives way. A real one does so in the middle of a call.
+struct Punctual(FakeClock);
+
+impl Clock for Punctual {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    async fn sleep(&self, duration: SignedDuration) {
+        self.0.sleep(duration).await;
+    }
+
+    async fn passed(&self, moment: Timestamp) {
+        poll_fn(|_| if self.0.now() >= moment { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+}
+
 #[test]
 fn slow_calls_end_a_flip_in_time_and_with_the_outcome_read_again() {
-    for (operation, duration) in [
-        (Operation::GetItem, 19),
-        (Operation::PutItem, 19),
-        (Operation::GetDistributionConfig, 19),
-        (PUT, 8),
-        (PUT, 20),
-    ] {
+    // What takes how many seconds, whether that leaves time for a write, and what is told where every write that is sent fails:
+    // five of them were followed by a reading, or the time was up first, and not all is known.
+    let rows = [
+        (Operation::GetItem, 8, true, "was not flipped"),
+        (Operation::GetItem, 19, false, "not known"),
+        (Operation::PutItem, 19, true, "not known"),
+        (Operation::GetDistributionConfig, 19, true, "not known"),
+        (PUT, 8, true, "not known"),
+        (PUT, 20, true, "not known"),
+    ];
+    for (operation, duration, writes, failure) in rows {
         for fails in [false, true] {
+            let context = format!("{operation} {duration} s, fails: {fails}");
             let world = World::standard();
+            world.cloud.interleave();
             world.cloud.on(operation).first(3).take(seconds(duration));
             if fails {
                 world.cloud.on(PUT).first(5).fail(FaultKind::Unknown);
             }
             let deadline = world.clock.aws_now() + time_out("FlipFunction");
-            let commands = failopen::commands::Commands::new("flip");
+            let (commands, clock) = (failopen::commands::Commands::new("flip"), Punctual(world.clock.clone()));
             let request = json!({"action": "bypass", "protection": "www", "reason": "INC-42"});
-            let run = failopen_flip::handle(&commands, &world.cloud, &world.clock, deadline, request);
-            let _whatever_it_answers = world.cloud.run(run).finished();
+            let run = failopen_flip::handle(&commands, &world.cloud, &clock, deadline, request);
+            let answer = world.cloud.run(run).finished();
+            let late: Vec<Call> =
+                world.cloud.calls().iter().filter(|call| call.at + SPARE > deadline).cloned().collect();
+            assert_eq!(late, [], "{context}: calls that began too late");
             let calls = world.cloud.sequence(&Operation::CLOUDFRONT);
+            assert_eq!(calls.contains(&PUT), writes, "{context}: {calls:?}");
             for pair in calls.windows(2).filter(|pair| pair[0] == PUT) {
-                assert_eq!(pair[1], Operation::GetDistributionConfig, "{operation} {duration} s: {calls:?}");
+                assert_eq!(pair[1], Operation::GetDistributionConfig, "{context}: {calls:?}");
             }
-            assert_ne!(calls.last(), Some(&PUT), "{operation} {duration} s: the last word is a reading");
+            assert_ne!(calls.last(), Some(&PUT), "{context}: the last word is a reading");
+            if writes {
+                let ended = world.clock.aws_now();
+                assert!(ended + SPARE <= deadline, "{context}: ended at {ended}");
+            }
+            match (writes && !fails, answer) {
+                (true, Ok(answer)) => assert_eq!(answer["outcome"], "changed", "{context}: {answer}"),
+                (false, Err(told)) => {
+                    assert!(told.message.contains(failure) && told.message.contains("status"), "{context}: {told}");
+                }
+                (_, answer) => panic!("{context}: {answer:?}"),
+            }
         }
     }
 }

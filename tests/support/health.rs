@@ -122,16 +122,11 @@ impl HealthChecks {
         Ok(())
     }
 
-    /// Deleting what is gone succeeds: that is how the port presents `NoSuchHealthCheck`. The reference stays remembered
-    /// ("a number of days", DOC MODEL). Whether records still name the check is for the caller to say.
-    pub(crate) fn delete(&mut self, id: &HealthCheckId, in_use: bool) -> Result<(), Refusal> {
-        if in_use && self.checks.contains_key(id) {
-            // The model describes no refusal and yet has `HealthCheckInUse` 400, which `fakecloud` enforces (PRs #778,
-            // #792): the stricter reading is the one to survive.
-            return Err(Refusal::refused(format!("HealthCheckInUse: a record set uses the health check {id}")));
-        }
+    /// Deleting what is gone succeeds: that is how the port presents `NoSuchHealthCheck`. "Route 53 does not prevent you from
+    /// deleting a health check even if the health check is associated with one or more resource record sets" (API reference,
+    /// DeleteHealthCheck; `HealthCheckInUse` "is not in use"). The reference stays remembered ("a number of days", same).
+    pub(crate) fn delete(&mut self, id: &HealthCheckId) {
         self.checks.remove(id);
-        Ok(())
     }
 
     pub(crate) fn tag(&mut self, id: &HealthCheckId, tags: &[(String, String)]) -> Result<(), Refusal> {

@@ -28,6 +28,7 @@ pub mod route53;
 pub mod stack;
 pub mod template;
 pub mod upkeep;
+pub mod working_aws;
 pub mod world;
 
 pub use clock::{FakeClock, Impatient};

@@ -36,7 +36,7 @@ pub enum Manner {
     Answer {
         status: u16,
         headers: Vec<(&'static str, String)>,
-        body: String,
+        body: Vec<u8>,
     },
     /// It is read, and nothing follows.
     Hang,
@@ -49,7 +49,7 @@ pub enum Manner {
 }
 
 impl Manner {
-    pub fn answer(status: u16, body: impl Into<String>) -> Self {
+    pub fn answer(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Manner::Answer { status, headers: Vec::new(), body: body.into() }
     }
 
@@ -135,7 +135,8 @@ fn serve(mut stream: TcpStream, script: &impl Fn(&Received, usize) -> Manner, ar
             for (name, value) in headers {
                 write!(stream, "{name}: {value}\r\n")?;
             }
-            write!(stream, "\r\n{body}")?;
+            stream.write_all(b"\r\n")?;
+            stream.write_all(&body)?;
             stream.flush()
         }
         Manner::Hang => {

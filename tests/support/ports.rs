@@ -119,8 +119,8 @@ impl Apply for FakeCloud {
 
     async fn delete_health_check(&self, id: &HealthCheckId) -> Result<(), Fault> {
         let act = || {
-            let in_use = self.route53().uses(id);
-            self.health().delete(id, in_use)
+            self.health().delete(id);
+            Ok(())
         };
         self.call(Operation::DeleteHealthCheck, id.to_string(), act).await
     }

@@ -1,6 +1,6 @@
 //! Route 53's record sets: transactional batches, the rules of failover records, and what a resolver would be told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use failopen::id::{ChangeId, HealthCheckId, HostedZoneId, Hostname};
 use failopen::port::{ChangeAction, FailoverRole, FaultKind, ObservedZone, RecordChange, RecordSet};
@@ -108,8 +108,9 @@ impl Route53 {
         Ok(now >= *insync_at)
     }
 
-    pub(crate) fn uses(&self, check: &HealthCheckId) -> bool {
-        self.zones.values().flat_map(|zone| &zone.records).any(|record| record.health_check.as_ref() == Some(check))
+    /// The health checks that records name.
+    pub(crate) fn checks_in_use(&self) -> BTreeSet<HealthCheckId> {
+        self.zones.values().flat_map(|zone| &zone.records).filter_map(|record| record.health_check.clone()).collect()
     }
 
     /// What a resolver is told. "Primary healthy gives primary. Primary bad and secondary good gives secondary. Both bad

@@ -77,6 +77,8 @@ impl State {
     fn look_at_others(&mut self, cloud: &FakeCloud) {
         let lost = self.foreign.missing_from(&Inventory::of(cloud));
         self.faults.extend(lost.into_iter().map(|what| format!("not ours, and gone or changed: {what}")));
+        let dangling = cloud.route53().checks_in_use().into_iter().filter(|id| cloud.health().read(id).is_none());
+        self.faults.extend(dangling.map(|id| format!("a record names health check {id}, which is gone")));
     }
 
     /// An edge that has not got the last configuration yet uses one of before, and asks for the names of that one.

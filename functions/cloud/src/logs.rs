@@ -73,7 +73,7 @@ where
         .with_writer(EscapingWriter(writer))
 }
 
-/// Makes writers that escape what JSON itself leaves as it is.
+/// Makes writers that escape what acts, in either format.
 struct EscapingWriter<W>(W);
 
 impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for EscapingWriter<W> {
@@ -85,22 +85,25 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for EscapingWriter<W> {
 }
 
 /// RFC 8259 (section 7) wants only characters below U+0020 escaped. What else begins a command of a terminal, ends a line in
-/// some viewers or turns the order of letters round stands inside a string too, where an escape means the same.
+/// some viewers or turns the order of letters round stands inside a string too, where an escape means the same. Text has no
+/// escapes of its own, so a line break in a field would begin a line there.
 struct Escaping<W>(W);
 
 impl<W: Write> Write for Escaping<W> {
-    /// Takes a whole line, as the layer writes it.
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(line);
+    /// Takes a whole event, as the layer writes it: only its last line break ends a line.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let (line, end) = text.strip_suffix('\n').map_or((&*text, ""), |line| (line, "\n"));
         let mut escaped = String::with_capacity(text.len());
-        for character in text.chars() {
+        for character in line.chars() {
             match acts(character) {
                 true => write!(escaped, "\\u{:04x}", u32::from(character)).map_err(io::Error::other)?,
                 false => escaped.push(character),
             }
         }
+        escaped.push_str(end);
         self.0.write_all(escaped.as_bytes())?;
-        Ok(line.len())
+        Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -109,16 +112,17 @@ impl<W: Write> Write for Escaping<W> {
 }
 
 fn acts(character: char) -> bool {
+    let marks_direction = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}');
     let turns_order_round = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let ends_line = matches!(character, '\u{2028}' | '\u{2029}');
-    character != '\n' && (character.is_control() || ends_line || turns_order_round)
+    character.is_control() || ends_line || marks_direction || turns_order_round
 }
 
 fn text<W>(level: LevelFilter, writer: W) -> impl SubscriberInitExt
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(EscapingWriter(writer));
     tracing_subscriber::registry().with(filter(level)).with(lines)
 }
 
@@ -188,7 +192,7 @@ mod tests {
         let page = Page::default();
         let writer = page.clone();
         let started = json(LevelFilter::TRACE, move || writer.clone()).set_default();
-        let reason = "a\u{9b}31m \u{7f}\u{85}\u{2028}\u{2029}\u{202e}\u{2066}\r\n\u{1b}[2J ä€😀";
+        let reason = "a\u{9b}31m \u{7f}\u{85}\u{2028}\u{2029}\u{202e}\u{2066}\u{61c}\u{200e}\u{200f}\r\n\u{1b}[2J ä€😀";
         tracing::info!(target: "failopen_react", reason, "decided");
         drop(started);
         let text = page.text();
@@ -196,6 +200,23 @@ mod tests {
         assert!(!text.trim_end_matches('\n').chars().any(char::is_control), "{text:?}");
         let line: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(line["reason"], reason, "nothing is lost");
+    }
+
+    #[test]
+    fn in_the_text_format_an_event_is_one_line_too_in_which_nothing_acts() {
+        let page = Page::default();
+        let writer = page.clone();
+        let started = text(LevelFilter::TRACE, move || writer.clone()).set_default();
+        let reason =
+            "a\nINFO failopen_react: forged\r\n\u{9b}31m\u{85}\u{2028}\u{202e}\u{61c}\u{200e}\u{200f}\u{1b}[2J ä€😀";
+        tracing::info!(target: "failopen_react", reason, because = %reason, "decided\n{reason}");
+        tracing::info!(target: "failopen_react", "the next one");
+        drop(started);
+        let text = page.text();
+        assert_eq!(text.matches('\n').count(), 2, "{text:?}");
+        assert!(text.ends_with("the next one\n"), "{text:?}");
+        assert!(text.chars().all(|c| c == '\n' || c.is_ascii_graphic() || c == ' ' || "ä€😀".contains(c)), "{text:?}");
+        assert!(text.contains("decided\\u000aa\\u000aINFO failopen_react: forged\\u000d\\u000a"), "{text:?}");
     }
 
     #[test]

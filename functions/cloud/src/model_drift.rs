@@ -3,8 +3,9 @@
 //! Documents are edited as bytes, so nothing is lost here. But other tools of the owner that are as old as this SDK would
 //! lose it, and an SDK that has fallen behind CloudFront is worth renewing.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_cloudfront::Client;
 use aws_sdk_cloudfront::config::interceptors::BeforeTransmitInterceptorContextRef;
@@ -14,10 +15,18 @@ use aws_sdk_cloudfront::types::DistributionConfig;
 use failopen::document::lost_paths;
 use failopen::id::DistributionId;
 
-/// Compares each distribution once in the life of the process: a tick a minute must not repeat the work or the warning.
+/// Compares what has changed since the last reading: a tick a minute must not repeat the work or the warning.
 pub(crate) struct ModelDrift {
     client: Client,
-    compared: Mutex<BTreeSet<DistributionId>>,
+    compared: Mutex<BTreeMap<DistributionId, Compared>>,
+}
+
+/// The last comparison of a distribution in the life of the process.
+struct Compared {
+    /// Of the configuration's bytes.
+    digest: u64,
+    /// As many as one configuration has.
+    lost: BTreeSet<String>,
 }
 
 impl ModelDrift {
@@ -38,18 +47,27 @@ impl ModelDrift {
         }
     }
 
-    /// As [`ModelDrift::lost`] for a distribution that was not compared yet; empty afterwards.
+    /// As [`ModelDrift::lost`], without what the comparison before had lost too.
     async fn newly_lost(&self, id: &DistributionId, raw: &[u8], typed: Option<DistributionConfig>) -> Vec<String> {
-        let is_first = self.compared.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
-        match typed.filter(|_| is_first) {
-            Some(typed) => self.lost(raw, typed).await,
-            None => Vec::new(),
+        let mut hasher = DefaultHasher::new();
+        raw.hash(&mut hasher);
+        let digest = hasher.finish();
+        if self.compared().get(id).is_some_and(|last| last.digest == digest) {
+            return Vec::new();
         }
+        let Some(typed) = typed else { return Vec::new() };
+        let Some(lost) = self.lost(raw, typed).await else { return Vec::new() };
+        let last = self.compared().insert(id.clone(), Compared { digest, lost: lost.iter().cloned().collect() });
+        lost.into_iter().filter(|path| last.as_ref().is_none_or(|last| !last.lost.contains(path))).collect()
     }
 
-    /// Paths only: values, headers among them, may be secrets. Empty where the comparison cannot be made: it is no reason
+    fn compared(&self) -> MutexGuard<'_, BTreeMap<DistributionId, Compared>> {
+        self.compared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Paths only: values, headers among them, may be secrets. `None` where the comparison cannot be made: it is no reason
     /// to stop.
-    async fn lost(&self, raw: &[u8], typed: DistributionConfig) -> Vec<String> {
+    async fn lost(&self, raw: &[u8], typed: DistributionConfig) -> Option<Vec<String>> {
         let written = Written::default();
         // The SDK itself writes what its model holds; the interceptor ends the operation before anything is sent.
         let _ended = self
@@ -61,8 +79,8 @@ impl ModelDrift {
             .interceptor(written.clone())
             .send()
             .await;
-        let written = written.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        written.and_then(|written| lost_paths(raw, &written).ok()).unwrap_or_default()
+        let written = written.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        lost_paths(raw, &written).ok()
     }
 }
 
@@ -108,7 +126,8 @@ mod tests {
         let client = Client::new(&server.sdk().await);
         let typed = client.get_distribution_config().id("E1").send().await.expect("the SDK reads it");
         let typed = typed.distribution_config.expect("a configuration");
-        (ModelDrift::new(client).lost(document.as_bytes(), typed).await, server)
+        let lost = ModelDrift::new(client).lost(document.as_bytes(), typed).await;
+        (lost.expect("the two can be compared"), server)
     }
 
     #[tokio::test]
@@ -130,16 +149,42 @@ mod tests {
         assert_eq!(lost(&known).await.0, [""; 0]);
     }
 
-    #[tokio::test]
-    async fn a_distribution_is_compared_once() {
+    /// What is newly lost of each document in turn, by the life of one process; `false`: the answer had no configuration.
+    async fn newly_lost(readings: &[(&str, &str, bool)]) -> Vec<Vec<String>> {
         let server = Server::start(|_, _| Reply::new(200, RICH).with("etag", "E2"));
         let client = Client::new(&server.sdk().await);
-        let answer = client.get_distribution_config().id("E1").send().await.expect("the SDK reads it");
-        let typed = answer.distribution_config.expect("a configuration");
-        let drift = ModelDrift::new(client);
-        for (id, lost) in [("E1", 4), ("E1", 0), ("E2", 4)] {
-            let newly = drift.newly_lost(&id.into(), RICH.as_bytes(), Some(typed.clone())).await;
-            assert_eq!(newly.len(), lost, "{id}");
+        let drift = ModelDrift::new(client.clone());
+        let mut all = Vec::new();
+        for (id, document, has_configuration) in readings {
+            let sent = (*document).to_owned();
+            let server = Server::start(move |_, _| Reply::new(200, sent.clone()).with("etag", "E2"));
+            let reader = Client::new(&server.sdk().await);
+            let answer = reader.get_distribution_config().id("E1").send().await.expect("the SDK reads it");
+            let typed = answer.distribution_config.filter(|_| *has_configuration);
+            all.push(drift.newly_lost(&(*id).into(), document.as_bytes(), typed).await);
         }
+        all
+    }
+
+    #[tokio::test]
+    async fn a_lost_setting_is_told_once_for_each_distribution() {
+        let lost = newly_lost(&[("E1", RICH, true), ("E1", RICH, true), ("E2", RICH, true)]).await;
+        assert_eq!(lost, [UNKNOWN.to_vec(), vec![], UNKNOWN.to_vec()]);
+    }
+
+    #[tokio::test]
+    async fn a_reading_without_a_configuration_is_no_comparison() {
+        let lost = newly_lost(&[("E1", RICH, false), ("E1", RICH, true)]).await;
+        assert_eq!(lost, [vec![], UNKNOWN.to_vec()]);
+    }
+
+    #[tokio::test]
+    async fn a_setting_that_comes_later_is_told_alone_and_what_was_told_is_not_repeated() {
+        let known = RICH.replace("FutureFeature", "FutureThing");
+        let more = RICH.replacen("<FutureFeature", "<LaterFeature/><FutureFeature", 1);
+        let readings = [("E1", RICH, true), ("E1", &more, true), ("E1", &more, true), ("E1", RICH, true)];
+        let lost = newly_lost(&readings).await;
+        assert_eq!(lost, [UNKNOWN.to_vec(), vec!["LaterFeature"], vec![], vec![]]);
+        assert_eq!(newly_lost(&[("E1", RICH, true), ("E1", &known, true)]).await[1], ["FutureThing"]);
     }
 }

@@ -1,5 +1,7 @@
 //! Failures of a function, as the caller of `aws lambda invoke` sees them: a stable `errorType` and one sentence.
 
+use crate::amend::Unamended;
+use crate::id::ProtectionName;
 use crate::port::{Fault, FaultKind};
 
 /// `errorType` of a Lambda function error. Scripts match on it, so none is ever renamed.
@@ -50,7 +52,7 @@ impl Failure {
         Self::new(ErrorType::InvalidRequest, message)
     }
 
-    /// A fault of the ledger: whatever its kind, nothing is known about pins, flips and targets.
+    /// A fault of the ledger before anything was written: whatever its kind, nothing is known about pins, flips and targets.
     pub fn ledger(fault: &Fault) -> Self {
         Self::new(
             ErrorType::LedgerUnavailable,
@@ -61,7 +63,21 @@ impl Failure {
         )
     }
 
-    /// A fault of CloudFront, Route 53 or CloudWatch, with what to do about it.
+    /// A change of a protection's row that was not made, or of which nobody knows whether it was.
+    pub fn unamended(name: &ProtectionName, unamended: &Unamended) -> Self {
+        let Unamended { fault, in_doubt } = unamended;
+        if !in_doubt {
+            return Self::ledger(fault);
+        }
+        Self::new(
+            ErrorType::LedgerUnavailable,
+            format!(
+                "The ledger did not answer clearly ({fault}), so the outcome is not known. If the ledger has taken the request,                  automation acts on it within a minute, and a pin of it is in force. Ask for                  {{\"action\":\"status\",\"protection\":\"{name}\"}} before anything else, then run the same command again. To move                  traffic now, use break-glass:                  {{\"action\":\"bypass\",\"distribution\":\"…\",\"from\":\"…\",\"to\":\"…\",\"reason\":\"…\"}}."
+            ),
+        )
+    }
+
+    /// A fault of CloudFront, Route 53 or CloudWatch, with what to do about it. No earlier write may be in doubt.
     pub fn remote(fault: &Fault) -> Self {
         let (error_type, advice) = match fault.kind {
             FaultKind::AccessDenied => (
@@ -125,6 +141,20 @@ mod tests {
         let failure = Failure::ledger(&Fault::new(FaultKind::Unknown, "GetItem", "no answer"));
         assert_eq!(failure.error_type.as_str(), "LedgerUnavailable");
         assert!(failure.message.contains("nothing was changed") && failure.message.contains("\"distribution\""));
+    }
+
+    #[test]
+    fn a_row_in_doubt_is_never_called_unchanged() {
+        let fault = Fault::new(FaultKind::Unknown, "PutItem", "no answer");
+        let failure = |in_doubt| Failure::unamended(&"www".into(), &Unamended { fault: fault.clone(), in_doubt });
+        assert_eq!(failure(false), Failure::ledger(&fault));
+        let in_doubt = failure(true);
+        assert_eq!(in_doubt.error_type.as_str(), "LedgerUnavailable");
+        assert!(!in_doubt.message.contains("nothing was changed"), "{in_doubt}");
+        for part in ["PutItem: no answer", "not known", "within a minute", r#"{"action":"status","protection":"www"}"#]
+        {
+            assert!(in_doubt.message.contains(part), "{part} is missing in {in_doubt}");
+        }
     }
 
     #[test]

@@ -102,6 +102,16 @@ pub fn claimed(row: &Row) -> impl Iterator<Item = &MadeHealthCheck> {
     row.made.health_check.iter().chain(replaced)
 }
 
+/// Whether a protection rests on this check: it made it, or its properties name it.
+pub fn rests_on(row: &Row, id: &HealthCheckId) -> bool {
+    let is_adopted = match &row.spec.health_check {
+        HealthCheckSpec::Adopted { id: adopted } => adopted == id,
+        HealthCheckSpec::Managed(_) => false,
+    };
+    let is_made = claimed(row).any(|made| made.id.as_ref() == Some(id));
+    is_adopted || is_made || row.spec.secondary_health_check.as_ref() == Some(id)
+}
+
 /// One line for people: `HTTPS www.inspection.example.net:443/ every 10 s, unhealthy after 2 failures`.
 pub fn describe(config: &HealthCheckConfig) -> String {
     let host = config.host.as_ref().map_or("", Hostname::as_str);

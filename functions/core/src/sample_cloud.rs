@@ -20,6 +20,8 @@ pub(crate) struct SampleCloud {
     pub(crate) row: RefCell<Option<Versioned>>,
     /// What the next writes of a row end in, first things first; then they succeed.
     pub(crate) faults: RefCell<Vec<FaultKind>>,
+    /// Whether writes that end in another fault than a lost race take effect all the same.
+    pub(crate) loses_answers: Cell<bool>,
     /// Writes of a row that were tried.
     pub(crate) writes: Cell<usize>,
     /// `None`: they cannot be read.
@@ -130,18 +132,20 @@ impl Apply for SampleCloud {
         self.writes.set(self.writes.get() + 1);
         let mut present = self.row.borrow_mut();
         let mut faults = self.faults.borrow_mut();
-        if !faults.is_empty() {
-            let kind = faults.remove(0);
-            if let (FaultKind::Stale, Some(present)) = (kind, present.as_mut()) {
-                present.version += 1;
-                present.row.logical_id = format!("written by somebody else, version {}", present.version);
-            }
-            return Err(Fault::new(kind, "PutItem", "as the test has it"));
+        let fault = if faults.is_empty() { None } else { Some(faults.remove(0)) };
+        if let (Some(FaultKind::Stale), Some(present)) = (fault, present.as_mut()) {
+            present.version += 1;
+            present.row.logical_id = format!("written by somebody else, version {}", present.version);
         }
-        assert_eq!(present.as_ref().map(|present| present.version), expected, "a write on condition of what was read");
+        let stale = present.as_ref().map(|present| present.version) != expected;
         let version = expected.unwrap_or_default() + 1;
-        *present = Some(Versioned { row: row.clone(), version });
-        Ok(version)
+        if !stale && fault.is_none_or(|_| self.loses_answers.get()) {
+            *present = Some(Versioned { row: row.clone(), version });
+        }
+        match fault.or(stale.then_some(FaultKind::Stale)) {
+            Some(kind) => Err(Fault::new(kind, "PutItem", "as the test has it")),
+            None => Ok(version),
+        }
     }
 
     async fn bury(&self, _: &ProtectionName, _: &[Tombstone], _: Option<u64>) -> Result<(), Fault> {

@@ -1,12 +1,12 @@
 //! The one way in which a flip is written: read → plan → check → write → read back, fenced by the ETag of the very bytes
 //! that were edited. Whatever is not a clear yes is followed by a read, a bounded number of times.
 
-use failopen::document::{Document, check_edit};
+use failopen::document::{Document, Malformed, check_edit};
 use failopen::failure::{ErrorType, Failure};
 use failopen::flip::{FlipPlan, FlipRefusal};
 use failopen::id::{DistributionId, ETag};
 use failopen::limits::{ATTEMPT, SPARE, jittered, within};
-use failopen::port::{Apply, Clock, Fault, FaultKind, Observe, RawDistribution};
+use failopen::port::{Apply, Clock, Fault, FaultKind, Observe};
 use jiff::{SignedDuration, Timestamp};
 
 /// Writes tried in one invocation; the next one, or the next tick, starts afresh.
@@ -47,23 +47,48 @@ pub(crate) struct Failed {
     pub(crate) in_doubt: bool,
 }
 
-/// GetDistributionConfig, and a strict reading of it.
-pub(crate) async fn read<C: Observe>(cloud: &C, id: &DistributionId) -> Result<Read, Failure> {
-    let raw = cloud.distribution(id).await.map_err(|fault| Failure::remote(&fault))?;
-    parse(id, &raw)
+/// Why a distribution could not be read.
+pub(crate) enum Unread {
+    Fault(Fault),
+    Malformed(Malformed),
 }
 
-fn parse(id: &DistributionId, raw: &RawDistribution) -> Result<Read, Failure> {
-    let document = Document::parse(&raw.bytes).map_err(|malformed| {
-        Failure::new(
-            ErrorType::MalformedDistribution,
-            format!(
-                "The configuration of distribution {id} cannot be understood ({malformed}); nothing was changed. Look at it \
-                 with `aws cloudfront get-distribution-config --id {id}`."
+impl Unread {
+    /// Before anything was written.
+    fn failure(self, id: &DistributionId) -> Failure {
+        match self {
+            Unread::Fault(fault) => Failure::remote(&fault),
+            Unread::Malformed(malformed) => Failure::new(
+                ErrorType::MalformedDistribution,
+                format!(
+                    "The configuration of distribution {id} cannot be understood ({malformed}); nothing was changed. Look at \
+                     it with `aws cloudfront get-distribution-config --id {id}`."
+                ),
             ),
-        )
-    })?;
-    Ok(Read { document, etag: raw.etag.clone() })
+        }
+    }
+
+    /// What kept it from being read, without a word about what was done before.
+    pub(crate) fn why(&self) -> (ErrorType, String) {
+        match self {
+            Unread::Fault(fault) => (Failure::remote(fault).error_type, fault.to_string()),
+            Unread::Malformed(malformed) => {
+                (ErrorType::MalformedDistribution, format!("the configuration cannot be understood ({malformed})"))
+            }
+        }
+    }
+}
+
+/// GetDistributionConfig, and a strict reading of it.
+pub(crate) async fn read<C: Observe>(cloud: &C, id: &DistributionId) -> Result<Read, Failure> {
+    try_read(cloud, id).await.map_err(|unread| unread.failure(id))
+}
+
+/// As [`read`], for whoever has done something already.
+pub(crate) async fn try_read<C: Observe>(cloud: &C, id: &DistributionId) -> Result<Read, Unread> {
+    let raw = cloud.distribution(id).await.map_err(Unread::Fault)?;
+    let document = Document::parse(&raw.bytes).map_err(Unread::Malformed)?;
+    Ok(Read { document, etag: raw.etag })
 }
 
 /// Says why a plan was refused, and what to do.
@@ -97,8 +122,7 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
     let mut seen = first;
     let mut sent: Option<Sent> = None;
     for attempt in 1..=ATTEMPTS {
-        let in_doubt = sent.is_some();
-        let failed = |failure| Failed { failure, in_doubt };
+        let before = sent.as_ref().map(|sent| &sent.fault);
         // A refusal of what was read after a write leaves no doubt: the flip is not in force.
         let planned =
             plan(&seen.document).map_err(|refusal| Failed { failure: refused(id, &refusal), in_doubt: false })?;
@@ -106,23 +130,16 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
             return Ok(arrived(planned, seen, sent));
         }
         // The SDK has repeated a throttled write already; the next one belongs to the next request, or the next tick.
-        if let Some(sent) = sent.as_ref().filter(|sent| sent.fault.kind == FaultKind::Throttled) {
-            return Err(Failed {
-                failure: gave_up(id, Some(&sent.fault), "AWS limits the rate of writes"),
-                in_doubt: false,
-            });
+        if before.is_some_and(|fault| fault.kind == FaultKind::Throttled) {
+            return Err(Failed { failure: gave_up(id, before, "AWS limits the rate of writes"), in_doubt: false });
         }
         // Check: nothing but the planned nodes differs.
         let edits = planned.edits();
-        let edited = seen.document.edit(&edits).map_err(|error| failed(not_editable(id, &error.to_string())))?;
-        check_edit(&seen.document, &edited, &edits).map_err(|error| failed(not_editable(id, &error.to_string())))?;
+        let edited = seen.document.edit(&edits).map_err(|error| not_editable(id, before, &error.to_string()))?;
+        check_edit(&seen.document, &edited, &edits).map_err(|error| not_editable(id, before, &error.to_string()))?;
 
         if clock.now() + TO_WRITE > deadline {
-            return Err(failed(gave_up(
-                id,
-                sent.as_ref().map(|sent| &sent.fault),
-                "the time of this invocation is up",
-            )));
+            return Err(out_of_time(id, before));
         }
         let write = cloud.put_distribution(id, edited.bytes(), &seen.etag);
         match within(clock, deadline - TO_READ_AGAIN, write).await.unwrap_or_else(|| Err(cut_off())) {
@@ -141,13 +158,18 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
             }
             Err(fault) => {
                 tracing::warn!(distribution = %id, attempt, error_type = ?fault.kind, %fault, "The write was not accepted; reading again");
+                let was_in_doubt = sent.is_some();
                 let (plan, etag_before) = match sent.take() {
                     Some(before) => (before.plan, before.etag_before),
                     None => (planned, seen.etag.clone()),
                 };
                 match fault.kind {
                     FaultKind::AccessDenied | FaultKind::Refused | FaultKind::NotFound => {
-                        return Err(Failed { failure: Failure::remote(&fault), in_doubt });
+                        let failure = Failure::remote(&fault);
+                        return Err(match was_in_doubt {
+                            true => in_doubt(id, failure.error_type, &fault.to_string()),
+                            false => Failed { failure, in_doubt: false },
+                        });
                     }
                     FaultKind::Unknown | FaultKind::Stale | FaultKind::Malformed | FaultKind::Throttled => {
                         sent = Some(Sent { plan, etag_before, bytes: edited.bytes().to_vec(), fault });
@@ -157,12 +179,13 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
         }
         clock.sleep(pause(attempt, clock.now())).await;
         // A write without a clear answer is followed by a read, and by nothing else.
-        let Some(again) = within(clock, deadline - RESERVE, read(cloud, id)).await else {
-            let fault = sent.as_ref().map(|sent| &sent.fault);
-            let failure = gave_up(id, fault, "the time of this invocation is up, and the last write may be in force");
-            return Err(Failed { failure, in_doubt: true });
+        let Some(again) = within(clock, deadline - RESERVE, try_read(cloud, id)).await else {
+            return Err(out_of_time(id, sent.as_ref().map(|sent| &sent.fault)));
         };
-        seen = again.map_err(|failure| Failed { failure, in_doubt: true })?;
+        seen = again.map_err(|unread| {
+            let (error_type, why) = unread.why();
+            in_doubt(id, error_type, &why)
+        })?;
     }
     let planned = plan(&seen.document).map_err(|refusal| Failed { failure: refused(id, &refusal), in_doubt: false })?;
     if planned.changes.is_empty() {
@@ -244,18 +267,51 @@ async fn read_back<C: Observe>(
     Some(remark)
 }
 
-fn not_editable(id: &DistributionId, why: &str) -> Failure {
-    Failure::new(
+/// No time is left. `before`: the fault of the last write, where there was one.
+fn out_of_time(id: &DistributionId, before: Option<&Fault>) -> Failed {
+    let why = "the time of this invocation is up";
+    match before {
+        Some(fault) => in_doubt(id, gave_up_as(Some(fault)), &format!("{why} (last: {fault})")),
+        None => Failed { failure: gave_up(id, None, why), in_doubt: false },
+    }
+}
+
+fn not_editable(id: &DistributionId, before: Option<&Fault>, why: &str) -> Failed {
+    let why = format!("the edit failed its own check ({why})");
+    if before.is_some() {
+        return in_doubt(id, ErrorType::MalformedDistribution, &why);
+    }
+    let failure = Failure::new(
         ErrorType::MalformedDistribution,
+        format!("Distribution {id}: {why}; nothing was changed. Flip it by hand in CloudFront and report this."),
+    );
+    Failed { failure, in_doubt: false }
+}
+
+/// The end of a flip of which a write may be in force, whatever ended it.
+fn in_doubt(id: &DistributionId, error_type: ErrorType, why: &str) -> Failed {
+    let message = format!(
+        "Whether distribution {id} was flipped is not known: a write got no clear answer, and then {why}. Traffic may move in \
+         the next minutes. Ask for `status` (or `aws cloudfront get-distribution-config --id {id}`) before anything else, then \
+         run the same command again. DNS failover (layer 1) does not depend on this."
+    );
+    Failed { failure: Failure::new(error_type, message), in_doubt: true }
+}
+
+fn gave_up(id: &DistributionId, last: Option<&Fault>, why: &str) -> Failure {
+    let error_type = gave_up_as(last);
+    let last = last.map_or(String::new(), |fault| format!(" (last: {fault})"));
+    Failure::new(
+        error_type,
         format!(
-            "The edit of distribution {id} failed its own check ({why}); nothing was changed. Flip it by hand in CloudFront \
-             and report this."
+            "Distribution {id} was not flipped: {why}{last}; ask for `status`, then run the same command again. DNS failover \
+             (layer 1) does not depend on this."
         ),
     )
 }
 
-fn gave_up(id: &DistributionId, last: Option<&Fault>, why: &str) -> Failure {
-    let error_type = match last.map(|fault| fault.kind) {
+fn gave_up_as(last: Option<&Fault>) -> ErrorType {
+    match last.map(|fault| fault.kind) {
         Some(FaultKind::Stale) => ErrorType::DistributionChanged,
         Some(FaultKind::Throttled) => ErrorType::Throttled,
         Some(
@@ -266,15 +322,7 @@ fn gave_up(id: &DistributionId, last: Option<&Fault>, why: &str) -> Failure {
             | FaultKind::Refused,
         )
         | None => ErrorType::Unavailable,
-    };
-    let last = last.map_or(String::new(), |fault| format!(" (last: {fault})"));
-    Failure::new(
-        error_type,
-        format!(
-            "Distribution {id} was not flipped: {why}{last}; ask for `status`, then run the same command again. DNS failover \
-             (layer 1) does not depend on this."
-        ),
-    )
+    }
 }
 
 fn pause(attempt: u32, now: Timestamp) -> SignedDuration {

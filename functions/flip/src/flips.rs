@@ -1,6 +1,6 @@
 //! Flips of a protection: `bypass`, `restore`, `converge` and `plan`.
 
-use failopen::amend::{Amendment, amend};
+use failopen::amend::{Amendment, Unamended, amend};
 use failopen::decision::Decision;
 use failopen::failure::Failure;
 use failopen::flip::{self, FlipPlan};
@@ -61,26 +61,41 @@ pub(crate) async fn flip_by_operator<C: Observe + Apply, K: Clock>(
         row.pending = (!plan.changes.is_empty()).then(|| intent.pending(&plan));
         Amendment::Write
     });
-    written.await.map_err(|fault| Failure::ledger(&fault))?;
-    let done = carry_out(cloud, clock, deadline, scene, intent).await;
-    if let Err(failed) = &done
-        && !failed.in_doubt
-    {
+    written.await.map_err(|unamended| Failure::unamended(&request.protection, &unamended))?;
+    let mut answer = match carry_out(cloud, clock, deadline, scene, intent).await {
+        Ok(answer) => answer,
+        Err(failed) if failed.in_doubt => return Err(failed.failure),
         // Nothing was flipped, so nothing is pinned either: the request is not half done.
-        let undone = amend(cloud, &request.protection, |row| {
-            if row.pin.as_ref() == Some(&pin) {
-                row.pin.clone_from(&before.pin);
-            }
-            Amendment::Write
-        });
-        if let Err(fault) = undone.await {
-            tracing::error!(protection = %request.protection, error_type = ?fault.kind, %fault, "The pin of a failed request could not be taken back; send unpin");
-        }
-    }
-    let mut answer = done.map_err(|failed| failed.failure)?;
+        Err(failed) => return Err(unpinned(cloud, &request.protection, &pin, before.pin, failed.failure).await),
+    };
     answer.action = action;
     answer.pin = Some(PinView::from(&pin));
     Ok(answer)
+}
+
+/// Takes back the pin of a request that has failed. The failure says so where it cannot be taken back.
+async fn unpinned<C: Observe + Apply>(
+    cloud: &C,
+    name: &ProtectionName,
+    pin: &Pin,
+    before: Option<Pin>,
+    failure: Failure,
+) -> Failure {
+    let undone = amend(cloud, name, |row| match row.pin.as_ref() == Some(pin) {
+        true => {
+            row.pin.clone_from(&before);
+            Amendment::Write
+        }
+        false => Amendment::Leave,
+    });
+    let Err(Unamended { fault, .. }) = undone.await else { return failure };
+    tracing::error!(protection = %name, error_type = ?fault.kind, %fault, "The pin of a failed request could not be taken back; send unpin");
+    let message = format!(
+        "{} But the pin of this request could not be taken back ({fault}), so automation tries the same within a minute: if \
+         that is not wanted, send {{\"action\":\"unpin\",\"protection\":\"{name}\"}}.",
+        failure.message
+    );
+    Failure { message, ..failure }
 }
 
 /// `converge`: what react asks for. Held where it is old or the ledger has moved on.
@@ -129,7 +144,7 @@ pub(crate) async fn converge<C: Observe + Apply, K: Clock>(
         row.pending = Some(intent.pending(&plan));
         Amendment::Write
     });
-    written.await.map_err(|fault| Failure::ledger(&fault))?;
+    written.await.map_err(|unamended| Failure::unamended(&request.protection, &unamended))?;
     if let Some(why) = moved_on {
         return Ok(held(&scene, &why, now));
     }
@@ -207,7 +222,7 @@ async fn carry_out<C: Observe + Apply, K: Clock>(
                 tracing::warn!(protection = %row.name, error_type = ?fault.kind, %fault, "Metric Flips was not published");
             }
         }
-        recorded.err().map(|failure| failure.to_string())
+        recorded.err().map(|unamended| unamended.to_string())
     };
     // The flip is in force whatever becomes of this; the intent in the ledger tells the next tick.
     let recorded = within(clock, deadline - TO_ANSWER, recording).await;
@@ -251,7 +266,7 @@ async fn record<C: Observe + Apply>(
     intent: &Intent,
     acted: &Acted,
     now: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<(), Unamended> {
     let amended = amend(cloud, name, |row| {
         let told_already = row.flips.iter().any(|flip| flip.to == intent.to && flip.at >= intent.at);
         if !acted.changed || told_already {
@@ -268,12 +283,12 @@ async fn record<C: Observe + Apply>(
         });
         Amendment::Write
     });
-    amended.await.map(|_| ()).map_err(|fault| Failure::ledger(&fault))
+    amended.await.map(|_| ())
 }
 
 /// The write was refused: no flip is on its way.
 async fn forget<C: Observe + Apply>(cloud: &C, name: &ProtectionName, intent: &Intent) {
-    if let Err(fault) = amend(cloud, name, |row| intent.withdraw(row)).await {
+    if let Err(Unamended { fault, .. }) = amend(cloud, name, |row| intent.withdraw(row)).await {
         tracing::warn!(protection = %name, error_type = ?fault.kind, %fault, "The intent of a refused flip stays in the ledger");
     }
 }

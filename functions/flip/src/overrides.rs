@@ -8,9 +8,10 @@ use failopen::ledger::{Pin, PinPosture, Row};
 use failopen::port::{Apply, Clock, Observe};
 use jiff::Timestamp;
 
+use crate::act::try_read;
 use crate::answer::{Answer, Outcome, PinView};
 use crate::request::{PinRequest, Release};
-use crate::scene::{in_service, row_of, scene_of};
+use crate::scene::{Scene, in_service, row_of};
 
 /// `pin`: the override alone; react brings the posture there with its next tick.
 pub(crate) async fn pin<C: Observe + Apply, K: Clock>(
@@ -70,6 +71,8 @@ pub(crate) async fn unlatch<C: Observe + Apply, K: Clock>(
         let changed = row.latch.take().is_some();
         if changed {
             row.unlatched_at = Some(now);
+            // The next latch is another one, and people have to hear of it, however soon it comes.
+            row.watch.latch_told_at = None;
         }
         let because = match changed {
             true => "the latch is released: automation may flip again, and the daily budget is full",
@@ -113,7 +116,7 @@ async fn change_row<C: Observe + Apply, K: Clock>(
             row = fresh.clone();
             if *fresh == before { Amendment::Leave } else { Amendment::Write }
         });
-        amended.await.map_err(|fault| Failure::ledger(&fault))?;
+        amended.await.map_err(|unamended| Failure::unamended(order.protection, &unamended))?;
     }
     let effect =
         effect.unwrap_or(Effect { changed: false, because: "the protection has just been deleted".to_owned() });
@@ -131,10 +134,17 @@ async fn change_row<C: Observe + Apply, K: Clock>(
         "Override"
     );
     let pin = row.pin_at(now).map(PinView::from);
-    let scene = scene_of(cloud, row).await.map_err(|failure| {
+    let made = in_service(&row)?;
+    let read = try_read(cloud, &made.id).await.map_err(|unread| {
         let done = if order.dry_run { "This was a dry run" } else { "The ledger has it" };
-        Failure { message: format!("{done} ({}), but: {}", effect.because, failure.message), ..failure }
+        let (error_type, why) = unread.why();
+        let message = format!(
+            "{done} ({}), but distribution {} could not be read: {why}. Ask for `status` when AWS answers again.",
+            effect.because, made.id
+        );
+        Failure::new(error_type, message)
     })?;
+    let scene = Scene { row, made, read };
     let mut answer = scene.answer(order.action, outcome, effect.because, now);
     answer.pin = pin;
     Ok(answer)

@@ -5,7 +5,7 @@ use failopen::id::{AlarmName, HealthCheckId};
 use failopen::port::{Apply, Clock, FaultKind, Observe};
 use failopen::spec::Spec;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, confirm_wanted};
 use crate::job::Job;
 use crate::stop::Stop;
 
@@ -29,13 +29,15 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
             return Ok(());
         }
     }
-    entry
-        .save(job, |row| {
-            row.made.alarm = Some(name.clone());
-        })
-        .await?;
-    let put = job.persist(async || job.cloud.put_alarm(&name, &wanted, &job.owner).await).await;
-    put.map_err(|fault| Stop::fault("Writing the alarm", &fault))?;
+    entry.save(job, |row| row.made.alarm = Some(name.clone())).await?;
+    // CloudWatch takes no condition, so the last look at the ledger is right before each attempt: a late copy of this request
+    // would point a newer one's alarm at a health check that is gone.
+    let put = job.persist(async || match confirm_wanted(job, &spec.name).await {
+        Ok(()) => job.cloud.put_alarm(&name, &wanted, &job.owner).await.map(Ok),
+        Err(stop) => Ok(Err(stop)),
+    });
+    let put = put.await;
+    put.map_err(|fault| Stop::fault("Writing the alarm", &fault))??;
     tracing::info!(
         protection = %spec.name,
         step = "alarm",
@@ -46,17 +48,21 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
     Ok(())
 }
 
-/// Removes the alarm if it carries our mark. Returns what was left because it does not.
+/// Removes the alarm if it carries our mark, and if `still` says so. Returns what was left because it does not.
 pub(crate) async fn remove<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     name: &AlarmName,
+    still: impl AsyncFn() -> Result<(), Stop>,
 ) -> Result<Option<String>, Stop> {
     let Some((_, is_ours)) = find(job, name).await? else { return Ok(None) };
     if !is_ours {
         return Ok(Some(format!("alarm {name}: it does not carry our mark")));
     }
-    let removed = job.persist(async || job.cloud.delete_alarm(name).await).await;
-    removed.map_err(|fault| Stop::fault("Removing the alarm", &fault))?;
+    let removed = job.persist(async || match still().await {
+        Ok(()) => job.cloud.delete_alarm(name).await.map(Ok),
+        Err(stop) => Ok(Err(stop)),
+    });
+    removed.await.map_err(|fault| Stop::fault("Removing the alarm", &fault))??;
     tracing::info!(step = "alarm", outcome = "removed", alarm = %name, "the alarm is removed");
     Ok(None)
 }

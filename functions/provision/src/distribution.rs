@@ -43,7 +43,7 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
             left.clone_from(&wiring.left);
         }
         if wiring.edits.is_empty() {
-            settle(job, entry, spec, wiring.made, &document, attempt > 1).await?;
+            settle(job, entry, spec, wiring.made, None, attempt > 1).await?;
             return Ok(Ensured { document, left });
         }
         check_edit(&document, &wiring.after, &wiring.edits)
@@ -56,7 +56,7 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
                     "the distribution write was accepted");
                 if let Some((read_back, etag)) = confirmed(job, spec, &wiring).await {
                     // What somebody has edited since is no part of what we added.
-                    let ours = if etag == accepted.etag { &read_back } else { &wiring.after };
+                    let ours = (etag == accepted.etag).then_some(&read_back);
                     settle(job, entry, spec, wiring.made, ours, true).await?;
                     return Ok(Ensured { document: read_back, left });
                 }
@@ -159,7 +159,7 @@ async fn settle<C: Observe + Apply, K: Clock>(
     entry: &mut Entry,
     spec: &Spec,
     mut made: MadeDistribution,
-    present: &Document,
+    read_back: Option<&Document>,
     wrote: bool,
 ) -> Result<(), Stop> {
     made.written = true;
@@ -168,9 +168,10 @@ async fn settle<C: Observe + Apply, K: Clock>(
         let settled = known.iter().flat_map(|ours| &ours.behaviors).any(|claim| {
             claim.settled && claim.behavior.path_pattern == behavior.path_pattern && claim.behavior.cloned.is_some()
         });
-        // CloudFront may have filled in what we left out: what it holds now is what an edit is told from.
-        if !settled {
-            behavior.cloned = present.content_hash(&behavior.path_pattern);
+        // CloudFront may have filled in what we left out: what it holds now is what an edit is told from. Only where nobody can
+        // have written since; otherwise what was planned is.
+        if let Some(read_back) = read_back.filter(|_| !settled) {
+            behavior.cloned = read_back.content_hash(&behavior.path_pattern);
         }
     }
     entry
@@ -199,10 +200,19 @@ pub(crate) struct TakenOut {
     pub(crate) in_use: Vec<String>,
     /// What was left because it is not as we made it.
     pub(crate) left: Vec<String>,
+    /// Of the configuration that needed no more writing; `None` where there is no distribution.
+    pub(crate) etag: Option<ETag>,
 }
 
 /// Restores the behaviours and removes what we added, in one write. A distribution that is gone needs nothing.
-pub(crate) async fn take_out<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, ours: &Ours) -> Result<TakenOut, Stop> {
+///
+/// `still` says whether this is still to be done. It is asked between reading and writing: whoever takes the protection over
+/// after that writes the distribution too, and then our ETag is old.
+pub(crate) async fn take_out<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    ours: &Ours,
+    still: impl AsyncFn() -> Result<(), Stop>,
+) -> Result<TakenOut, Stop> {
     let id = &ours.distribution;
     let mut changed = false;
     for attempt in 1..=ATTEMPTS {
@@ -210,10 +220,11 @@ pub(crate) async fn take_out<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, 
         let plan = unwire(&document, ours)
             .map_err(|error| Stop::Failed(format!("Distribution {id} cannot be restored safely: {error}.")))?;
         if plan.edits.is_empty() {
-            return Ok(TakenOut { changed, in_use: plan.in_use, left: plan.left });
+            return Ok(TakenOut { changed, in_use: plan.in_use, left: plan.left, etag: Some(etag) });
         }
         check_edit(&document, &plan.after, &plan.edits)
             .map_err(|error| Stop::Failed(format!("Nothing was written to {id}: {error}.")))?;
+        still().await?;
         match job.cloud.put_distribution(id, plan.after.bytes(), &etag).await {
             Ok(accepted) => {
                 changed = true;

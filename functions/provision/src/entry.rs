@@ -158,18 +158,13 @@ impl Entry {
     pub(crate) async fn confirm<C: Observe + Apply, K: Clock>(&mut self, job: &Job<'_, C, K>) -> Result<(), Stop> {
         let found = loop {
             match read(job, &self.row.name).await {
-                Ok(Slot::Taken(found)) if found.row.owner == job.owner => break Self::of(found),
-                Ok(Slot::Taken(_) | Slot::Free | Slot::Buried(_)) => return Err(Stop::Superseded),
-                Err(fault) if is_doubtful(fault.kind) && job.pause(READ_AGAIN).await.is_ok() => {}
+                Ok(Slot::Taken(found)) => break Self::of(found),
+                Ok(Slot::Free | Slot::Buried(_)) => return Err(Stop::Superseded),
+                Err(fault) if is_doubtful(fault.kind) => job.pause(READ_AGAIN).await?,
                 Err(fault) => return Err(unread(&fault)),
             }
         };
-        if found.row.lifecycle == Lifecycle::Deleting && job.request.kind != Kind::Delete {
-            return Err(Stop::Superseded);
-        }
-        if let Some(stop) = overtaken(job, &found.row) {
-            return Err(stop);
-        }
+        wanted(job, &found.row)?;
         *self = found;
         Ok(())
     }
@@ -197,6 +192,49 @@ impl Entry {
     }
 }
 
+/// Whether what a Delete (or a late Create or Update, which takes back what it wrote) is about to remove is still doomed:
+/// CloudFormation may have made the protection anew meanwhile, under the same names.
+///
+/// # Errors
+/// [`Stop::Superseded`] where it is not, or where another copy of the same Delete has ended.
+pub(crate) async fn confirm_doomed<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    name: &ProtectionName,
+) -> Result<(), Stop> {
+    let is_doomed = match slot(job, name).await? {
+        Slot::Taken(found) => {
+            let row = &found.row;
+            row.owner == job.owner && row.lifecycle == Lifecycle::Deleting && !is_over(job, &row.tombstones)
+        }
+        Slot::Free | Slot::Buried(_) => job.request.kind != Kind::Delete,
+    };
+    if is_doomed { Ok(()) } else { Err(Stop::Superseded) }
+}
+
+/// Whether a Create or Update that is about to remove what it has replaced is still the one to do so.
+///
+/// # Errors
+/// As [`Entry::confirm`].
+pub(crate) async fn confirm_wanted<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    name: &ProtectionName,
+) -> Result<(), Stop> {
+    match slot(job, name).await? {
+        Slot::Taken(found) => wanted(job, &found.row),
+        Slot::Free | Slot::Buried(_) => Err(Stop::Superseded),
+    }
+}
+
+/// Whether a row is this request's to act on: ours, of this life, not being deleted, and not of a newer request.
+fn wanted<C, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Result<(), Stop> {
+    let is_deleted = row.lifecycle == Lifecycle::Deleting && job.request.kind != Kind::Delete;
+    // What stands under the name may be a later life of the protection, which a late copy of us must not adopt.
+    if row.owner != job.owner || is_deleted || is_over(job, &row.tombstones) {
+        return Err(Stop::Superseded);
+    }
+    overtaken(job, row).map_or(Ok(()), Err)
+}
+
 /// What is under a name.
 async fn slot<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, name: &ProtectionName) -> Result<Slot, Stop> {
     read(job, name).await.map_err(|fault| unread(&fault))
@@ -215,7 +253,7 @@ pub(crate) fn overtaken<C, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Option<S
     let newer = row.answered.as_ref().filter(|answered| answered.request_id != job.request.request_id)?;
     let (this, newer) = job.sent().at.zip(newer.sent_at)?;
     (job.request.kind != Kind::Delete && this < newer).then(|| {
-        Stop::Failed(format!(
+        Stop::Overtaken(format!(
             "This request was sent at {this} and delivered again after one that CloudFormation sent at {newer}, which has \
              succeeded and stays in force, so this one stopped; there is nothing to do."
         ))

@@ -19,7 +19,7 @@ use failopen::spec::{Dns, Preflight, Spec};
 use failopen::tombstone::Tombstone;
 use jiff::SignedDuration;
 
-use crate::entry::{Entry, overtaken};
+use crate::entry::{Entry, confirm_wanted, overtaken};
 use crate::event::Kind;
 use crate::job::Job;
 use crate::observation::{neighbors, observe};
@@ -49,8 +49,7 @@ pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>)
     }
     let present = neighbors.rows.iter().find(|row| row.name == spec.name && row.owner == job.owner);
     if let Some(stop) = present.and_then(|row| overtaken(job, row)) {
-        withdraw(job, &on_the_way(job, &spec), Deleting::IsLeftAlone).await;
-        return Err(stop);
+        return Err(withdraw(job, &on_the_way(job, &spec), Deleting::IsLeftAlone, stop).await);
     }
     let observed = observe(job.cloud, job.clock, &spec, &job.owner, neighbors).await?;
     let findings = findings(&spec, &job.owner, &observed);
@@ -98,17 +97,17 @@ async fn bring_about<C: Observe + Apply, K: Clock>(
     }
     let mut entry = match Entry::begin(job, first, seen).await {
         Ok(entry) => entry,
-        Err(Stop::Superseded) => {
-            withdraw(job, &on_the_way(job, spec), Deleting::IsLeftAlone).await;
-            return Err(Stop::Superseded);
+        Err(stop @ Stop::Superseded) => {
+            return Err(withdraw(job, &on_the_way(job, spec), Deleting::IsLeftAlone, stop).await);
         }
         Err(stop) => return Err(stop),
     };
-    let outcome = take_steps(job, &mut entry, spec, observed, findings).await;
-    if outcome == Err(Stop::Superseded) {
-        withdraw(job, &entry.row, Deleting::IsHelped).await;
+    match take_steps(job, &mut entry, spec, observed, findings).await {
+        Err(stop @ (Stop::Superseded | Stop::Overtaken(_))) => {
+            Err(withdraw(job, &entry.row, Deleting::IsHelped, stop).await)
+        }
+        outcome => outcome,
     }
-    outcome
 }
 
 /// What a copy of this request that died may have left although nobody saw it: a health check that was on the way.
@@ -131,68 +130,102 @@ enum Deleting {
 /// Between two attempts to take late writes out again.
 const WITHDRAW_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
-/// A Delete is at work or has finished, and what we wrote last may have come after its look: take it out again, or an
-/// origin would lead to records that are gone. Nobody comes after us to do it, so it is tried as long as there is time.
-async fn withdraw<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row, deleting: Deleting) {
+/// A Delete is at work or has finished, or a newer request has succeeded, and what we wrote last may have come after its
+/// look: take it out again, or an origin would lead to records that are gone. Nobody comes after us to do it, so it is tried
+/// as long as there is time. Returns `stop`, or where something may be left a stop that says so.
+async fn withdraw<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    row: &Row,
+    deleting: Deleting,
+    stop: Stop,
+) -> Stop {
     loop {
         match take_back(job, row, deleting).await {
-            Ok(left) => {
-                tracing::warn!(
-                    protection = %row.name,
-                    step = "withdraw",
-                    outcome = "withdrawn",
-                    ?left,
-                    "late writes are taken out again"
-                );
-                return;
+            Ok(withdrawal) => {
+                let because = withdrawal.to_string();
+                tracing::info!(protection = %row.name, step = "withdraw", outcome = "done", because, "{}", stop.reason());
+                return stop;
             }
-            Err(stop) => {
-                let because = stop.reason();
+            Err(incomplete) => {
+                let because = incomplete.reason();
                 tracing::error!(
                     protection = %row.name,
                     step = "withdraw",
                     outcome = "incomplete",
                     because,
-                    "late writes may be left"
+                    "what this late request wrote may still be there"
                 );
+                if job.pause(WITHDRAW_AGAIN).await.is_err() {
+                    return Stop::Failed(left_behind(row, &stop, &because));
+                }
             }
-        }
-        if job.pause(WITHDRAW_AGAIN).await.is_err() {
-            return;
         }
     }
 }
 
-/// Takes out what `row`, as this request knows it, says that it made or was making. Returns what was left.
+fn left_behind(row: &Row, stop: &Stop, because: &str) -> String {
+    let name = &row.name;
+    let distribution = &row.spec.distribution;
+    format!(
+        "{} What this request wrote late may still be there: {because} Look for origin failopen-{name} in the behaviours of \
+         `aws cloudfront get-distribution-config --id {distribution}`, for records of {} and for a health check tagged {name}; \
+         where a behaviour still uses that origin without records, its traffic fails, so point it back at the application. \
+         Declaring the resource again and deleting it takes the rest away.",
+        stop.reason(),
+        row.spec.failover_record
+    )
+}
+
+/// What came of taking back.
+enum Withdrawal {
+    LeftToTheDelete,
+    LeftToANewerRequest,
+    Done { left: Vec<String> },
+}
+
+impl std::fmt::Display for Withdrawal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::LeftToTheDelete => f.write_str("the Delete that is at work removes whatever there is"),
+            Self::LeftToANewerRequest => f.write_str("a newer request has the protection, and keeps what it uses"),
+            Self::Done { left } if left.is_empty() => f.write_str("nothing of this request is left"),
+            Self::Done { left } => write!(f, "nothing of this request is left but {}", left.join("; ")),
+        }
+    }
+}
+
+/// Takes out what `row`, as this request knows it, says that it made or was making.
 async fn take_back<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     row: &Row,
     deleting: Deleting,
-) -> Result<Vec<String>, Stop> {
+) -> Result<Withdrawal, Stop> {
     let found = job.persist(async || job.cloud.row(&row.name).await).await;
     let found = found.map_err(|fault| Stop::fault("Reading the ledger", &fault))?;
     let others = match found.map(|found| found.row) {
-        // The Delete's row knows what another copy of this request has made, and which edges have to stop using it first.
-        Some(found) if found.owner == job.owner && found.lifecycle == Lifecycle::Deleting => {
-            return match deleting {
-                Deleting::IsLeftAlone => Ok(vec!["everything: the Delete is at work".to_owned()]),
-                Deleting::IsHelped => take_away(job, &found).await,
-            };
-        }
+        Some(found) if found.owner == job.owner && found.lifecycle == Lifecycle::Deleting => match deleting {
+            Deleting::IsLeftAlone => return Ok(Withdrawal::LeftToTheDelete),
+            // The Delete's row knows what another copy of this request has made, and which edges have to stop using it first.
+            Deleting::IsHelped => return taken_away(job, &found).await,
+        },
         Some(found) => found,
-        None => return take_away(job, row).await,
+        None => return taken_away(job, row).await,
     };
-    let left = match others.owner == job.owner {
-        true => "everything but health checks: a newer request has the protection now",
-        false => "everything but health checks: the name has another owner now",
-    };
+    // Only health checks have names of their own for every request; everything else is the newer request's by now.
     let unneeded: Vec<_> = health_check::claimed(row)
         .filter(|made| !health_check::claimed(&others).any(|theirs| theirs.caller_reference == made.caller_reference))
         .cloned()
         .collect();
-    let mut all = crate::health_check::remove(job, row, &unneeded).await?;
-    all.push(left.to_owned());
-    Ok(all)
+    crate::health_check::remove(job, row, &unneeded).await?;
+    Ok(Withdrawal::LeftToANewerRequest)
+}
+
+async fn taken_away<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Result<Withdrawal, Stop> {
+    match take_away(job, row).await {
+        Ok(left) => Ok(Withdrawal::Done { left }),
+        Err(Stop::Superseded) => Ok(Withdrawal::LeftToANewerRequest),
+        Err(stop) => Err(stop),
+    }
 }
 
 async fn take_steps<C: Observe + Apply, K: Clock>(
@@ -337,7 +370,7 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
     entry.save(job, |row| give_up_former(&mut row.made)).await?;
     let claims = distribution::claims(&entry.row);
     for ours in claims.iter().filter(|ours| ours.distribution != spec.distribution) {
-        let taken_out = distribution::take_out(job, ours).await?;
+        let taken_out = distribution::take_out(job, ours, async || confirm_wanted(job, &spec.name).await).await?;
         if !taken_out.in_use.is_empty() {
             return Err(Stop::Failed(format!(
                 "DistributionId: origin {} of the former distribution {} is still used by {}; point that elsewhere and try \
@@ -354,10 +387,16 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
             distribution::wait_until_deployed(job, &ours.distribution).await?;
         }
         job.pause(SignedDuration::from_secs(i64::from(ttl))).await?;
-        let changed = crate::records::remove(job, &entry.row, &doomed.records).await?;
+        let changed =
+            crate::records::remove(job, &entry.row, &doomed.records, async || confirm_wanted(job, &spec.name).await)
+                .await?;
         left.extend(changed.iter().map(|record| format!("record {}: {}", record.name, records::describe(record))));
     }
-    left.extend(crate::health_check::remove(job, &entry.row, &doomed.health_checks).await?);
-    entry.save(job, |row| row.made.replaced.clone_from(&doomed.kept)).await?;
+    let mut kept = doomed.kept.clone();
+    for check in crate::health_check::remove(job, &entry.row, &doomed.health_checks).await? {
+        kept.push(Replaced::HealthCheck(check.made));
+        left.push(check.why);
+    }
+    entry.save(job, |row| row.made.replaced.clone_from(&kept)).await?;
     Ok(left)
 }

@@ -1,6 +1,6 @@
 //! The health check on inspection: made once per request, found again after a crash, removed when nothing needs it.
 
-use failopen::health_check::{Choice, choose, has_checkers};
+use failopen::health_check::{Choice, choose, has_checkers, rests_on};
 use failopen::id::HealthCheckId;
 use failopen::ledger::{MadeHealthCheck, Replaced, Row};
 use failopen::mark::PROTECTION_TAG;
@@ -158,12 +158,19 @@ pub(crate) async fn wait_until_healthy<C: Observe + Apply, K: Clock>(
     spec: &Spec,
     id: &HealthCheckId,
 ) -> Result<(), Stop> {
-    let check = job.persist(async || job.cloud.health_check(id).await).await;
-    let check = check.map_err(|fault| Stop::fault("Reading the health check", &fault))?;
-    if !check.is_some_and(|check| has_checkers(&check.config)) {
-        return Ok(());
-    }
     let give_up = job.clock.now() + HEALTHY_WITHIN;
+    loop {
+        let check = job.persist(async || job.cloud.health_check(id).await).await;
+        match check.map_err(|fault| Stop::fault("Reading the health check", &fault))? {
+            Some(check) if has_checkers(&check.config) => break,
+            Some(_) => return Ok(()),
+            // Made a moment ago, or removed by somebody: without it nothing is known about inspection.
+            None if job.clock.now() >= give_up || job.pause(POLL).await.is_err() => {
+                return Err(not_healthy(spec, id, "Route 53 does not know it"));
+            }
+            None => {}
+        }
+    }
     let mut seen = None;
     loop {
         let fault = match job.cloud.checkers(id).await {
@@ -211,19 +218,40 @@ fn not_healthy(spec: &Spec, id: &HealthCheckId, seen: &str) -> Stop {
     ))
 }
 
-/// Removes checks that we made; one that a record still names is left, because removing it has unpredictable effects.
+/// A check of ours that was not removed.
+pub(crate) struct LeftCheck {
+    pub(crate) made: MadeHealthCheck,
+    /// For people.
+    pub(crate) why: String,
+}
+
+/// Removes checks that we made; one that another protection has adopted is left. Route 53 deletes a check that is in use all the
+/// same, with effects that it calls unpredictable (API reference, DeleteHealthCheck), so whoever calls this has taken the
+/// records away that name it.
 ///
-/// Returns what was left, for people.
+/// Returns what was left.
 pub(crate) async fn remove<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     row: &Row,
     doomed: &[MadeHealthCheck],
-) -> Result<Vec<String>, Stop> {
-    let own = own_checks(job.cloud, job.clock, Some(row)).await;
+) -> Result<Vec<LeftCheck>, Stop> {
+    let mut own = own_checks(job.cloud, job.clock, Some(row)).await;
+    if let Ok(own) = &mut own {
+        own.retain(|check| doomed.iter().any(|made| made.caller_reference.as_ref() == Some(&check.caller_reference)));
+    }
     let own = own.map_err(|fault| Stop::fault("Reading the health checks", &fault))?;
+    if own.is_empty() {
+        return Ok(Vec::new());
+    }
+    let others = job.persist(async || job.cloud.rows().await).await;
+    let others = others.map_err(|fault| Stop::fault("Reading the ledger", &fault))?.readable;
     let mut left = Vec::new();
     for check in own {
-        if !doomed.iter().any(|made| made.caller_reference.as_ref() == Some(&check.caller_reference)) {
+        let user =
+            others.iter().map(|other| &other.row).find(|other| other.name != row.name && rests_on(other, &check.id));
+        if let Some(user) = user {
+            let why = format!("health check {}, which protection {} uses", check.id, user.name);
+            left.push(LeftCheck { made: recorded(&check), why });
             continue;
         }
         match job.persist(async || job.cloud.delete_health_check(&check.id).await).await {
@@ -236,7 +264,10 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(
                     "the health check is removed"
                 );
             }
-            Err(fault) if fault.kind == FaultKind::Refused => left.push(format!("health check {} ({fault})", check.id)),
+            Err(fault) if fault.kind == FaultKind::Refused => {
+                let why = format!("health check {} ({fault})", check.id);
+                left.push(LeftCheck { made: recorded(&check), why });
+            }
             Err(fault) => return Err(Stop::fault("Removing the health check", &fault)),
         }
     }

@@ -33,6 +33,8 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
     let zone = wanted.zone();
     let mut last_fault = None;
     for attempt in 1..=ATTEMPTS {
+        // What the row claims now is what the batch replaces; a pair that a newer request writes meanwhile is not.
+        let known: Vec<MadeRecords> = claimed(&entry.row).cloned().collect();
         let present = read(job, &zone, &wanted.name).await?;
         let changes = establish(&wanted, claimed(&entry.row), &job.owner, &spec.name, &present)
             .map_err(|conflict| Stop::findings(&[conflict]))?;
@@ -42,7 +44,7 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
             if may_be_fresh {
                 job.pause(USUALLY_INSYNC).await?;
             }
-            return settle(job, entry, &wanted).await;
+            return settle(job, entry, &wanted, &known).await;
         }
         entry.confirm(job).await?;
         intend(job, entry, &wanted).await?;
@@ -56,7 +58,7 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
                     record = %wanted.name,
                     "every server has the records"
                 );
-                return settle(job, entry, &wanted).await;
+                return settle(job, entry, &wanted, &known).await;
             }
             Err(fault) if may_have_been_written(&fault) => {
                 job.pause(back_off(job.clock, attempt)).await?;
@@ -102,18 +104,19 @@ fn keep_known(row: &mut Row, wanted: &MadeRecords) {
     }
 }
 
-/// The wanted pair is in the zone: former values of the same name are gone with the batch.
+/// The wanted pair is in the zone: the `known` values of the same name are gone with the batch.
 async fn settle<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     entry: &mut Entry,
     wanted: &MadeRecords,
+    known: &[MadeRecords],
 ) -> Result<(), Stop> {
     entry
         .save(job, |row| {
             keep_known(row, wanted);
             row.made.records = Some(wanted.clone());
             row.made.replaced.retain(|replaced| match replaced {
-                Replaced::Records(made) => !made.is_same_place(wanted),
+                Replaced::Records(made) => made != wanted && !(made.is_same_place(wanted) && known.contains(made)),
                 Replaced::HealthCheck(_) | Replaced::Distribution(_) => true,
             });
         })
@@ -159,10 +162,14 @@ async fn wait_until_insync<C: Observe, K: Clock>(
 
 /// Removes the pairs in `doomed` as far as they are what the ledger says. Returns the records that were left because
 /// somebody changed them.
+///
+/// `still` says whether this is still to be done. It is asked between reading and writing: whoever takes the protection over
+/// after that makes records with another health check, and Route 53 refuses a batch that names the former one.
 pub(crate) async fn remove<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     row: &Row,
     doomed: &[MadeRecords],
+    still: impl AsyncFn() -> Result<(), Stop>,
 ) -> Result<Vec<RecordSet>, Stop> {
     let mut left = Vec::new();
     let mut places: Vec<&MadeRecords> = Vec::new();
@@ -173,7 +180,7 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(
     }
     for place in places {
         let here: Vec<&MadeRecords> = doomed.iter().filter(|made| made.is_same_place(place)).collect();
-        left.extend(remove_place(job, row, place, &here).await?);
+        left.extend(remove_place(job, row, place, &here, &still).await?);
     }
     Ok(left)
 }
@@ -183,6 +190,7 @@ async fn remove_place<C: Observe + Apply, K: Clock>(
     row: &Row,
     place: &MadeRecords,
     doomed: &[&MadeRecords],
+    still: &impl AsyncFn() -> Result<(), Stop>,
 ) -> Result<Vec<RecordSet>, Stop> {
     let zone = place.zone();
     let mut last_fault = None;
@@ -196,6 +204,7 @@ async fn remove_place<C: Observe + Apply, K: Clock>(
         if removal.changes.is_empty() {
             return Ok(removal.left);
         }
+        still().await?;
         match job.cloud.change_records(&zone, &removal.changes).await {
             Ok(_) => {
                 tracing::info!(

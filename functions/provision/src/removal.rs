@@ -3,6 +3,7 @@
 //! What is ours is told by the ledger row alone, so that a Delete with a physical id that CloudFormation made up, for a
 //! Create that failed or was cancelled anywhere, removes exactly what that Create made.
 
+use failopen::id::ETag;
 use failopen::ledger::{Lifecycle, Row};
 use failopen::limits::{CALL, SPARE};
 use failopen::port::{Apply, Clock, Observe};
@@ -11,7 +12,7 @@ use failopen::wiring::Ours;
 use failopen::{health_check, records};
 use jiff::SignedDuration;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, confirm_doomed};
 use crate::job::Job;
 use crate::stop::Stop;
 use crate::{alarm, distribution};
@@ -34,7 +35,12 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) ->
         Err(Stop::Superseded) => return Ok(Vec::new()),
         Err(stop) => return Err(stop),
     }
-    let left = take_away(job, &entry.row).await?;
+    let left = match take_away(job, &entry.row).await {
+        Ok(left) => left,
+        // Another copy of this Delete has done it.
+        Err(Stop::Superseded) => return Ok(Vec::new()),
+        Err(stop) => return Err(stop),
+    };
     for what in &left {
         tracing::warn!(protection = %name, step = "delete", outcome = "left alone", what, "it is not as we made it");
     }
@@ -44,26 +50,34 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) ->
 }
 
 /// Removes everything that the row claims and that still is as it says. Returns what is not, and was left.
+///
+/// Minutes may pass between two steps, so each one makes sure, right before it writes, that the protection has not been made
+/// anew.
+///
+/// # Errors
+/// [`Stop::Superseded`] where it has been.
 pub(crate) async fn take_away<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     row: &Row,
 ) -> Result<Vec<String>, Stop> {
     let mut left = restore(job, row).await?;
     let all: Vec<_> = records::claimed(row).cloned().collect();
-    let changed = crate::records::remove(job, row, &all).await?;
+    let still = async || confirm_doomed(job, &row.name).await;
+    let changed = crate::records::remove(job, row, &all, still).await?;
     left.extend(
         changed
             .iter()
             .map(|record| format!("record {}: somebody changed it to {}", record.name, records::describe(record))),
     );
     if let Some(name) = &row.made.alarm {
-        left.extend(alarm::remove(job, name).await?);
+        left.extend(alarm::remove(job, name, still).await?);
     }
     let checks: Vec<_> = health_check::claimed(row)
         .filter(|made| !changed.iter().any(|record| record.health_check.is_some() && record.health_check == made.id))
         .cloned()
         .collect();
-    left.extend(crate::health_check::remove(job, row, &checks).await?);
+    still().await?;
+    left.extend(crate::health_check::remove(job, row, &checks).await?.into_iter().map(|check| check.why));
     Ok(left)
 }
 
@@ -75,25 +89,27 @@ async fn restore<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -
     let claims = distribution::claims(row);
     let ttl = records::claimed(row).map(|made| made.ttl).max();
     for round in 1..=ROUNDS {
-        let (_, left) = take_out_everywhere(job, row, &claims).await?;
-        let Some(ttl) = ttl.filter(|_| !claims.is_empty()) else { return Ok(left) };
+        let first = take_out_everywhere(job, row, &claims).await?;
+        let Some(ttl) = ttl.filter(|_| !claims.is_empty()) else { return Ok(first.left) };
         for ours in &claims {
             distribution::wait_until_deployed(job, &ours.distribution).await?;
         }
         // Edges that asked for the record just before keep its answer for the TTL.
         job.pause(SignedDuration::from_secs(i64::from(ttl)).max(IN_FLIGHT)).await?;
         // A Create that is still running may have written after our look: its origin must not lead to nothing.
-        let (changed, _) = take_out_everywhere(job, row, &claims).await?;
-        // It may also have taken its own write out again meanwhile, which edges may not know yet. Where others never stop
-        // deploying, this is looked at for some rounds only.
-        if !changed && (round == ROUNDS || are_deployed(job, &claims).await?) {
+        let second = take_out_everywhere(job, row, &claims).await?;
+        // It may also have taken its own write out again meanwhile: another configuration than at our first look then is there,
+        // edges may have used the one between, and the wait begins anew. Where others never stop deploying, this is looked at
+        // for some rounds only.
+        let is_settled = second.etags == first.etags && are_deployed(job, &claims).await?;
+        if !second.changed && (is_settled || round == ROUNDS) {
             tracing::info!(
                 protection = %row.name,
                 step = "distribution",
                 outcome = "restored",
                 "no edge uses the records any more"
             );
-            return Ok(left);
+            return Ok(first.left);
         }
     }
     Err(Stop::Failed(format!(
@@ -111,23 +127,33 @@ async fn are_deployed<C: Observe, K: Clock>(job: &Job<'_, C, K>, claims: &[Ours]
     Ok(true)
 }
 
-/// Whether anything was written, and what was left alone.
+/// What taking a protection out of all its distributions came to.
+#[derive(Default)]
+struct Everywhere {
+    /// Whether anything was written.
+    changed: bool,
+    /// What was left alone.
+    left: Vec<String>,
+    /// What each distribution is now.
+    etags: Vec<Option<ETag>>,
+}
+
 async fn take_out_everywhere<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     row: &Row,
     claims: &[Ours],
-) -> Result<(bool, Vec<String>), Stop> {
-    let mut changed = false;
-    let mut left = Vec::new();
+) -> Result<Everywhere, Stop> {
+    let mut all = Everywhere::default();
     for ours in claims {
-        let taken_out = distribution::take_out(job, ours).await?;
+        let taken_out = distribution::take_out(job, ours, async || confirm_doomed(job, &row.name).await).await?;
         if !taken_out.in_use.is_empty() {
             return Err(still_in_use(row, ours.distribution.as_str(), &taken_out.in_use));
         }
-        changed |= taken_out.changed;
-        left.extend(taken_out.left);
+        all.changed |= taken_out.changed;
+        all.left.extend(taken_out.left);
+        all.etags.push(taken_out.etag);
     }
-    Ok((changed, left))
+    Ok(all)
 }
 
 fn still_in_use(row: &Row, distribution: &str, in_use: &[String]) -> Stop {

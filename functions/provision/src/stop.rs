@@ -14,6 +14,8 @@ pub(crate) enum Stop {
     Failed(String),
     /// Another request (a Delete) has taken the protection over; whatever is done now would be undone or orphaned.
     Superseded,
+    /// A newer Create or Update has succeeded: in one sentence or more.
+    Overtaken(String),
     /// Lambda's time is nearly up.
     OutOfTime,
 }
@@ -48,7 +50,7 @@ impl Stop {
                 let sentences: Vec<String> = sentences.iter().map(|sentence| format!("{sentence}.")).collect();
                 format!("{start} {}", sentences.join(" "))
             }
-            Stop::Failed(sentence) => sentence.clone(),
+            Stop::Failed(sentence) | Stop::Overtaken(sentence) => sentence.clone(),
             Stop::Superseded => {
                 "A Delete of this protection has taken over, so this request stopped; what it had made is \
                                  removed by the Delete."

@@ -74,7 +74,7 @@ async fn forget<C: Observe + Apply>(cloud: &C, name: &ProtectionName, sent: &[Qu
         row.watch.outbox.retain(|queued| !sent.contains(queued));
         if row.watch.outbox.len() == before { Amendment::Leave } else { Amendment::Write }
     });
-    amended.await.map(|_| ())
+    amended.await.map(|_| ()).map_err(|unamended| unamended.fault)
 }
 
 /// The metrics of one protection.

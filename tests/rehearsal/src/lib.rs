@@ -118,7 +118,14 @@ async fn play_on_stage(scenario: Scenario, narration: &Narration, workplace: &Wo
         stage.explain(EXCERPT).await;
     }
     let judged = judge(&stage);
-    played.and(judged)
+    played.and(judged)?;
+    match (scenario, stage.referee.report().shortfall()) {
+        (Scenario::Default, Some(shortfall)) => bail!(
+            "the referee has not seen the whole play, so its word is worth nothing: {shortfall}. Look at {}",
+            stage.workplace.run().join("referee.jsonl").display()
+        ),
+        (Scenario::Default | Scenario::Permissions | Scenario::PermissionsInBrief, _) => Ok(()),
+    }
 }
 
 /// Tells what the referee has seen. A request that AWS would refuse fails the rehearsal even where the local AWS took it.

@@ -171,6 +171,7 @@ impl SimCloud {
         let put = note(applied, told);
         let called = Called { process: self.process, operation, arguments, applied, told, put };
         world.happened(Happened::Called(called));
+        world.send_planned_copy(self.process, operation);
     }
 
     /// The process dies here, and makes no further call.

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use crate::fault::Tally;
+use crate::fault::{Fault, Tally};
 use crate::removal::Removal;
 use crate::schedule::{Played, play};
 
@@ -33,11 +33,15 @@ pub struct Summary {
     pub tally: Tally,
 }
 
+/// So many schedules have to contain every kind of fault often enough.
+pub const LARGE: u64 = 20_000;
+/// Below this, a kind of fault would hardly meet the moments in which it matters.
+pub const LEAST: u64 = 1_000;
 /// Stories kept; a rule that is gone violates thousands of schedules in the same way.
 const KEPT: usize = 10;
 
-/// Plays a campaign. `progress` hears the number of schedules played so far.
-pub fn run(campaign: &Campaign, progress: impl Fn(u64) + Sync) -> Summary {
+/// Plays a campaign. `progress` hears of every schedule when it has been played.
+pub fn run(campaign: &Campaign, progress: impl Fn(&Played) + Sync) -> Summary {
     let threads = campaign.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let next = AtomicU64::new(0);
     let stopped = AtomicBool::new(false);
@@ -55,8 +59,8 @@ pub fn run(campaign: &Campaign, progress: impl Fn(u64) + Sync) -> Summary {
                     if !played.violations.is_empty() && campaign.stops_at_first {
                         stopped.store(true, Ordering::Relaxed);
                     }
+                    progress(&played);
                     mine.add(played, campaign.removal);
-                    progress(number + 1);
                 }
                 if let Ok(mut summary) = summary.lock() {
                     summary.merge(mine);
@@ -89,6 +93,14 @@ impl Summary {
         self.violations += other.violations;
         self.tally.add(&other.tally);
         self.violated.extend(other.violated);
+    }
+
+    /// The kinds of fault that so large a campaign contains too seldom to prove anything about them, and how often it does.
+    pub fn rare(&self) -> Vec<(Fault, u64)> {
+        if self.schedules < LARGE {
+            return Vec::new();
+        }
+        Fault::ALL.iter().map(|fault| (*fault, self.tally.of(*fault))).filter(|(_, count)| *count < LEAST).collect()
     }
 
     /// The contract's last line.

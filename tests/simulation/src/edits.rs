@@ -88,7 +88,8 @@ impl SimWorld {
     /// Makes an edit. Returns whether it changed anything.
     fn edit_as(&self, kind: EditKind) -> bool {
         let changed = match kind {
-            EditKind::RecordTtl => self.edit_records(|record| record.ttl = Some(300)),
+            // A TTL that no template of these schedules asks for: what is as asked is ours.
+            EditKind::RecordTtl => self.edit_records(|record| record.ttl = Some(120)),
             // What a Delete has left, because somebody had changed it, is somebody's own.
             EditKind::RecordsRemoved => self.row().is_some() && self.remove_records(),
             EditKind::HealthCheckDisabled => self.edit_health_check(|check| check.disabled = true),

@@ -92,6 +92,10 @@ faults! {
     CloudformationRetry => "cloudformation-retry",
     /// A Delete is delivered while the Create that it undoes still runs.
     DeleteOverlapsCreate => "delete-overlaps-create",
+    /// A second copy of a Delete begins while the first is at work.
+    DeleteOverlapsDelete => "delete-overlaps-delete",
+    /// A copy of a Create or Update from before a Delete that has ended is at work when a new Create is, or after it.
+    CreateOverlapsFormerLife => "create-overlaps-former-life",
     /// A Delete carries a physical id that CloudFormation made up.
     InventedPhysicalId => "invented-physical-id",
     ResponsePutFails => "response-put-fails",

@@ -17,7 +17,9 @@ mod edits;
 mod fault;
 mod hosts;
 pub mod invariants;
+mod lives;
 mod operator;
+mod orders;
 mod process;
 pub mod removal;
 mod scenario;
@@ -29,7 +31,7 @@ mod weather;
 mod world;
 
 pub use calls::SimCloud;
-pub use campaign::{Campaign, Summary, run};
+pub use campaign::{Campaign, LARGE, LEAST, Summary, run};
 pub use fault::{Fault, Tally};
 pub use schedule::{Played, play};
 pub use stack::{Request, RequestKind, RequestState};

@@ -16,6 +16,7 @@ use crate::alarm::Metric;
 use crate::chance::Chance;
 use crate::delivery::Post;
 use crate::edits::draw_kinds;
+use crate::lives::Lives;
 use crate::step::EditKind;
 
 /// A small distribution with what makes one hard: ids with `&`, elements that no SDK knows, names that look like others.
@@ -51,6 +52,8 @@ pub(crate) struct Scenario {
     pub(crate) lost_ticks: u32,
     pub(crate) doubled_ticks: u32,
     pub(crate) steps_clocks: bool,
+    /// Copies of requests that overlap what CloudFormation does next.
+    pub(crate) lives: Lives,
     deploy_time: SignedDuration,
     /// How far the clock of a function is off that starts now, in microseconds.
     pub(crate) skew: Cell<Moment>,
@@ -64,7 +67,10 @@ impl Scenario {
         let is_provisioned = chance.percent(65);
         let properties = draw_properties(chance);
         let spec = properties::parse(&properties).expect("the properties of a schedule are valid");
-        let minutes = *chance.pick(&[5, 6, 8, 8, 10, 12, 20]);
+        let lives = Lives::draw(chance);
+        // One life after the other takes its time.
+        let minutes = *chance.pick(if lives.are_several() { &[15, 20, 30] } else { &[5, 6, 8, 8, 10, 12, 20] });
+        let longest_deployment = if chance.percent(15) { 900 } else { 300 };
         Self {
             traffic: spec.traffic.clone(),
             properties,
@@ -83,7 +89,8 @@ impl Scenario {
             lost_ticks: some(50, &[10, 40, 80]),
             doubled_ticks: some(40, &[10, 40]),
             steps_clocks: chance.percent(25),
-            deploy_time: SignedDuration::from_secs(chance.between(20, 300)),
+            lives,
+            deploy_time: SignedDuration::from_secs(chance.between(20, longest_deployment)),
             skew: Cell::new(0),
             metric: Metric::default(),
             post: Post::default(),
@@ -137,7 +144,7 @@ fn draw_properties(chance: &Chance) -> Map<String, Value> {
     set("MinimumDwellSeconds", json!(chance.pick(&["0", "60", "60", "120", "180", "300"])));
     set("MaximumFlipsPerDay", json!(chance.pick(&["1", "2", "4", "20"])));
     set("AlarmEvaluationPeriods", json!(chance.pick(&["1", "1", "1", "2"])));
-    set("RecordTtl", json!(chance.pick(&["5", "30"])));
+    set("RecordTtl", json!(chance.pick(&["5", "5", "30", "30", "60", "300"])));
     set("ApplicationCheck", json!(*chance.pick(&["probe", "probe", "probe", "none"])));
     set("Preflight", json!(*chance.pick(&["enforce", "enforce", "warn", "skip"])));
     properties

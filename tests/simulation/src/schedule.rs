@@ -188,10 +188,16 @@ impl<'w> Schedule<'w> {
     /// Counts invocations that meet in an interesting way.
     fn note_overlap(&self, delivery: &Delivery) {
         let world = self.world;
-        let kind = |cause: &Cause| match cause {
-            Cause::Request(number) => world.requests().get(*number).map(|request| request.kind),
+        let request = |cause: &Cause| match cause {
+            Cause::Request(number) => Some(*number),
             Cause::Tick | Cause::Alarm { .. } | Cause::Converge(_) | Cause::Operator => None,
         };
+        if let Some(number) = request(&delivery.cause) {
+            let at_work: Vec<usize> =
+                self.running.values().filter_map(|other| request(&other.delivery.cause)).collect();
+            world.note_lives(number, &at_work);
+        }
+        let kind = |cause: &Cause| request(cause).map(|number| world.requests()[number].kind);
         let mut others = self.running.values();
         let runs_create = others.any(|other| kind(&other.delivery.cause) == Some(RequestKind::Create));
         if kind(&delivery.cause) == Some(RequestKind::Delete) && runs_create {

@@ -1,7 +1,5 @@
 //! CloudFormation: one resource of one stack, its requests one after the other, their answers, and what people do to it.
 
-use std::collections::VecDeque;
-
 use failopen::id::OwnerMark;
 use failopen_tests::world::{LOGICAL_ID, STACK_ID, www};
 use jiff::Timestamp;
@@ -11,6 +9,7 @@ use crate::agenda::{Act, Due, MINUTE, Moment, SECOND};
 use crate::chance::Chance;
 use crate::delivery::Delivery;
 use crate::fault::Fault;
+use crate::orders::{Order, Orders, draw_orders};
 use crate::scenario::{Scenario, draw_change};
 use crate::step::{Cause, Function, Happened};
 use crate::world::SimWorld;
@@ -53,17 +52,14 @@ pub struct Request {
     pub state: RequestState,
     /// Every body that arrived at its ResponseURL.
     pub answers: Vec<String>,
-    sent_at: Moment,
+    pub(crate) sent_at: Moment,
 }
 
-/// What people do to the stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
-    Create,
-    Update,
-    Delete,
-    /// Cancels what is going on.
-    Cancel,
+impl Request {
+    /// The event as it is delivered, whenever that is.
+    pub(crate) fn event(&self) -> Value {
+        request_event(self.kind, &self.request_id, self.physical_id.as_deref(), &self.properties, self.sent)
+    }
 }
 
 /// CloudFormation's mind.
@@ -75,7 +71,7 @@ pub(crate) struct Stack {
     accepted: Option<Map<String, Value>>,
     /// Wanted by the last template.
     wanted: Map<String, Value>,
-    orders: VecDeque<(Moment, Order)>,
+    orders: Orders,
     sent_again: u32,
 }
 
@@ -88,7 +84,7 @@ impl Stack {
             physical_id: scenario.is_provisioned.then_some(physical_id),
             accepted,
             wanted: scenario.properties.clone(),
-            orders: draw_orders(chance, scenario.is_provisioned),
+            orders: draw_orders(chance, scenario),
             sent_again: 0,
         }
     }
@@ -100,35 +96,6 @@ impl Stack {
     fn is_open(&self) -> bool {
         self.requests.last().is_some_and(|request| request.state == RequestState::Open)
     }
-}
-
-/// Orders with the pause before each.
-fn draw_orders(chance: &Chance, is_provisioned: bool) -> VecDeque<(Moment, Order)> {
-    let mut orders = VecDeque::new();
-    let soon = || chance.between(0, 60 * SECOND);
-    let later = || chance.between(30 * SECOND, 8 * MINUTE);
-    if !is_provisioned {
-        orders.push_back((soon(), Order::Create));
-        if chance.percent(40) {
-            let most = *chance.pick(&[2 * SECOND, 20 * SECOND, 120 * SECOND]);
-            orders.push_back((chance.between(100_000, most), Order::Cancel));
-        }
-    } else if chance.percent(55) {
-        return orders;
-    }
-    for _ in 0..chance.below(3) {
-        orders.push_back((later(), Order::Update));
-    }
-    if chance.percent(50) {
-        orders.push_back((later(), Order::Delete));
-        if chance.percent(40) {
-            orders.push_back((later(), Order::Create));
-            if chance.percent(30) {
-                orders.push_back((later(), Order::Delete));
-            }
-        }
-    }
-    orders
 }
 
 impl SimWorld {
@@ -147,7 +114,7 @@ impl SimWorld {
         }
         let is_open = self.stack.borrow().is_open();
         if is_open && order != Order::Cancel {
-            self.agenda.after(20 * SECOND, Due::Act(Act::StackOrder));
+            self.agenda.after(self.scenario.lives.impatience(), Due::Act(Act::StackOrder));
             return;
         }
         self.stack.borrow_mut().orders.pop_front();
@@ -194,7 +161,6 @@ impl SimWorld {
             }
         };
         let now = self.now();
-        let event = request_event(kind, &request_id, physical_id.as_deref(), &properties, now);
         let request = Request {
             kind,
             request_id,
@@ -213,7 +179,9 @@ impl SimWorld {
             let id = request.physical_id.as_deref().unwrap_or("none yet");
             format!("CloudFormation sends {kind:?} (request {number}, physical id {id})")
         });
+        let event = request.event();
         self.stack.borrow_mut().requests.push(request);
+        self.plan_copies(number, kind);
         self.happened(Happened::Requested(number));
         self.agenda.after(PATIENCE, Due::Act(Act::Stack(number)));
         let delivery = Delivery {

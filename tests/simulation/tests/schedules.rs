@@ -2,12 +2,10 @@
 
 use std::fmt::Write;
 
-use failopen_simulation::{Campaign, Fault, run};
+use failopen_simulation::{Campaign, LARGE, run};
 
 /// Small enough to run always: about two minutes on two cores. `cargo simulate --schedules 1000000` is the large version.
-const SCHEDULES: u64 = 20_000;
-/// Below this, a kind of fault would hardly meet the moments in which it matters.
-const LEAST: u64 = 1_000;
+const SCHEDULES: u64 = LARGE;
 
 #[test]
 fn no_schedule_violates_an_invariant_and_every_kind_of_fault_took_effect_a_thousand_times() {
@@ -20,10 +18,6 @@ fn no_schedule_violates_an_invariant_and_every_kind_of_fault_took_effect_a_thous
     }
     assert_eq!(summary.violations, 0, "{told}");
     assert_eq!(summary.schedules, SCHEDULES);
-    let rare: Vec<(&str, u64)> = Fault::ALL
-        .iter()
-        .map(|fault| (fault.name(), summary.tally.of(*fault)))
-        .filter(|(_, count)| *count < LEAST)
-        .collect();
+    let rare = summary.rare();
     assert!(rare.is_empty(), "these kinds of fault took effect too seldom: {rare:?}");
 }

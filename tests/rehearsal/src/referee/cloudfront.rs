@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::node::{Findings, Node, Rule, join};
 
+/// The operation that writes a configuration over another one.
+pub(crate) const UPDATE: &str = "UpdateDistribution";
+
 /// What the referee has seen of each distribution, by its id.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -14,15 +17,20 @@ pub(crate) struct Memory {
 struct Seen {
     caller_reference: Option<String>,
     etags: BTreeSet<String>,
+    newest: String,
 }
 
 impl Memory {
-    /// Remembers what an answer says about a distribution.
-    pub(crate) fn learn(&mut self, request: &Node, answer: &Node) {
+    /// Remembers what an answer says about a distribution. Of two answers that overlap, the one that read may be the older
+    /// one: an ETag that is known already is only by a write the newest.
+    pub(crate) fn learn(&mut self, operation: &str, request: &Node, answer: &Node) {
         let id = request.text_at(&["Id"]).or_else(|| answer.text_at(&["Distribution", "Id"]));
         let (Some(id), Some(etag)) = (id, answer.text_at(&["ETag"])) else { return };
         let seen = self.distributions.entry(id.to_owned()).or_default();
-        seen.etags.insert(etag.to_owned());
+        let is_new = seen.etags.insert(etag.to_owned());
+        if is_new || operation == UPDATE {
+            etag.clone_into(&mut seen.newest);
+        }
         let reference = answer
             .text_at(&["DistributionConfig", "CallerReference"])
             .or_else(|| answer.text_at(&["Distribution", "DistributionConfig", "CallerReference"]));
@@ -39,9 +47,16 @@ impl Memory {
                 wiring(node, &config.join("."), findings);
             }
         }
-        if matches!(operation, "UpdateDistribution" | "DeleteDistribution") {
+        if is_fenced(operation) {
             self.fence(input, findings);
         }
+    }
+
+    /// Whether a write is conditional on another ETag than the newest one that was answered. Only a refusal fits that.
+    pub(crate) fn is_stale(&self, operation: &str, input: &Node) -> bool {
+        let seen = input.text_at(&["Id"]).and_then(|id| self.distributions.get(id));
+        let sent = input.text_at(&["IfMatch"]);
+        is_fenced(operation) && seen.zip(sent).is_some_and(|(seen, sent)| seen.newest != sent)
     }
 
     /// The ETag of what was read, and the one member that never changes.
@@ -65,7 +80,11 @@ impl Memory {
     }
 }
 
-fn service(words: &str) -> Rule {
+fn is_fenced(operation: &str) -> bool {
+    matches!(operation, UPDATE | "DeleteDistribution")
+}
+
+pub(crate) fn service(words: &str) -> Rule {
     Rule::Service(words.to_owned())
 }
 

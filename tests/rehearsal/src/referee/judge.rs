@@ -5,12 +5,15 @@ use std::sync::Mutex;
 
 use anyhow::Result;
 
-use super::cloudfront::Memory;
+use super::cloudfront::{Memory, UPDATE, service};
 use super::message::{Answer, Request};
 use super::model::{Catalogue, Reference};
 use super::node::{Findings, Node, Rule, Violation};
 use super::operation::{Identified, Protocol, identify};
 use super::{documents, form, rest, route53, shapes, xml};
+
+/// Status of a write whose condition does not hold.
+const PRECONDITION_FAILED: u16 = 412;
 
 /// Knows the models, and what was answered before.
 #[derive(Debug)]
@@ -30,6 +33,15 @@ pub(crate) struct Heard {
     pub(crate) operation: String,
     pub(crate) violations: Vec<Violation>,
     input: Node,
+    /// A write on condition of another ETag than the newest one.
+    is_stale: bool,
+}
+
+impl Heard {
+    /// Whether it writes a distribution's configuration on condition of an ETag.
+    pub(crate) fn is_fenced_update(&self) -> bool {
+        self.operation == UPDATE && self.input.text_at(&["IfMatch"]).is_some()
+    }
 }
 
 impl Judge {
@@ -50,9 +62,11 @@ impl Judge {
                     operation: format!("{} {}", request.method, request.target.path()),
                     violations: findings.violations,
                     input: Node::Null,
+                    is_stale: false,
                 };
             }
         };
+        let mut is_stale = false;
         let input =
             read_input(&identified, request, &mut findings).unwrap_or_else(|error| broken(&error, &mut findings));
         if input != Node::Null {
@@ -60,6 +74,7 @@ impl Judge {
                 "cloudfront" => {
                     if let Ok(distributions) = self.distributions.lock() {
                         distributions.check(identified.name, &input, &mut findings);
+                        is_stale = distributions.is_stale(identified.name, &input);
                     }
                 }
                 "route53" => route53::check(&input, &mut findings),
@@ -71,16 +86,24 @@ impl Judge {
             operation: identified.name.to_owned(),
             violations: self.without_planted(findings),
             input,
+            is_stale,
         }
     }
 
-    /// Judges an answer below 300; the errors of services have no model worth checking.
+    /// Judges an answer below 300, and whether a write on condition of an old ETag was refused as such. The errors of services
+    /// have no model worth checking.
     pub(crate) fn answer(&self, heard: &Heard, request: &Request, answer: &Answer) -> Vec<Violation> {
         let Ok(identified) = identify(&self.catalogue, request) else { return Vec::new() };
-        if answer.status >= 300 {
-            return Vec::new();
-        }
         let mut findings = Findings::default();
+        if heard.is_stale && answer.status != PRECONDITION_FAILED {
+            findings.add(
+                "IfMatch",
+                service("If-Match is not the newest ETag of this distribution, and the answer is not 412"),
+            );
+        }
+        if answer.status >= 300 {
+            return findings.violations;
+        }
         let output = match &identified.operation.output {
             None => Node::Null,
             Some(output) => read_output(&identified, output, answer, &mut findings)
@@ -89,9 +112,15 @@ impl Judge {
         if identified.service == "cloudfront"
             && let Ok(mut distributions) = self.distributions.lock()
         {
-            distributions.learn(&heard.input, &output);
+            distributions.learn(identified.name, &heard.input, &output);
         }
         self.without_planted(findings)
+    }
+
+    /// How many patterns the models have, and how many of them nothing is held against.
+    pub(crate) fn patterns(&self) -> (usize, usize) {
+        let patterns = self.catalogue.patterns();
+        (patterns.len(), patterns.into_iter().filter(|pattern| !shapes::is_checked(pattern)).count())
     }
 
     fn without_planted(&self, findings: Findings) -> Vec<Violation> {

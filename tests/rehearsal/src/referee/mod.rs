@@ -78,7 +78,7 @@ impl Referee {
 
     /// What it has seen so far.
     pub(crate) fn report(&self) -> Report {
-        self.bench.transcript.report()
+        self.bench.transcript.report(self.bench.judge.patterns())
     }
 }
 

@@ -1,6 +1,6 @@
 //! AWS's published service models, as botocore carries them (`data/<service>/<version>/service-2.json.gz`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -167,6 +167,15 @@ impl Catalogue {
             models.insert(model.scope().to_owned(), model);
         }
         Ok(Self { models })
+    }
+
+    /// Every pattern that a text of some service has to have.
+    pub(crate) fn patterns(&self) -> BTreeSet<&str> {
+        self.models
+            .values()
+            .flat_map(|model| model.shapes.values())
+            .filter_map(|shape| shape.pattern.as_deref())
+            .collect()
     }
 
     /// The model of the service with this name in the scope of its signatures.

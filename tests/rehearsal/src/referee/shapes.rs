@@ -162,6 +162,11 @@ pub(crate) fn is_base64(text: &str) -> bool {
         && data.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
 }
 
+/// Whether texts are held against this pattern.
+pub(crate) fn is_checked(pattern: &str) -> bool {
+    compiled(pattern).is_some()
+}
+
 /// The pattern as a regular expression for a whole text. A few patterns are written for another dialect (surrogates, named
 /// blocks of Java); those are `None` and go unchecked.
 fn compiled(pattern: &str) -> Option<Rc<Regex>> {

@@ -90,6 +90,57 @@ fn an_update_without_its_fence_or_with_another_caller_reference_is_refused() {
 }
 
 #[test]
+fn a_write_on_condition_of_an_old_etag_has_to_be_refused_with_412() {
+    let judge = judge();
+    let target = "/2020-05-31/distribution/E1/config";
+    let answer = |status: u16, etag: &str| {
+        let headers = vec![("etag".to_owned(), etag.to_owned())];
+        Answer { status, headers, body: CONFIG.as_bytes().to_vec() }
+    };
+    let read = request("cloudfront", "GET", target, &[], b"");
+    let heard = judge.hear(&read);
+    for etag in ["E1", "E2"] {
+        assert!(judge.answer(&heard, &read, &answer(200, etag)).is_empty());
+    }
+    // An answer that was overtaken makes no old ETag the newest again.
+    assert!(judge.answer(&heard, &read, &answer(200, "E1")).is_empty());
+    let verdict = |if_match: &str, status: u16| {
+        let update = request("cloudfront", "PUT", target, &[("if-match", if_match)], CONFIG.as_bytes());
+        let heard = judge.hear(&update);
+        assert!(heard.violations.is_empty() && heard.is_fenced_update(), "{:?}", heard.violations);
+        judge.answer(&heard, &update, &answer(status, "E3")).iter().any(|found| found.member == "IfMatch")
+    };
+    assert!(!verdict("E1", 412), "the local AWS has refused it");
+    assert!(verdict("E1", 500), "nobody knows what became of it");
+    assert!(!verdict("E2", 200));
+    assert!(verdict("E2", 200), "by now it is E3");
+    assert!(!verdict("E3", 200));
+}
+
+#[test]
+fn a_referee_that_was_passed_by_is_no_witness() {
+    let report = |operations, fenced_updates| Report {
+        requests: 1000,
+        operations,
+        fenced_updates,
+        violations: Vec::new(),
+        excused: 0,
+        patterns: 1,
+        unchecked_patterns: 0,
+    };
+    assert_eq!(report(20, 1).shortfall(), None);
+    assert!(report(0, 0).shortfall().is_some_and(|why| why.contains("0 operations")));
+    assert!(report(19, 1).shortfall().is_some_and(|why| why.contains("19 operations")));
+    assert!(report(20, 0).shortfall().is_some_and(|why| why.contains("If-Match")));
+}
+
+#[test]
+fn few_patterns_of_the_models_go_unchecked() {
+    let (all, unchecked) = judge().patterns();
+    assert!(all > 100 && unchecked * 50 < all, "{unchecked} of {all}");
+}
+
+#[test]
 fn a_health_check_that_route_53_would_refuse_is_refused() {
     let judge = judge();
     let good = "<CreateHealthCheckRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
@@ -314,7 +365,9 @@ async fn a_violating_request_through_the_running_proxy_is_recorded_and_no_value_
     let report = referee.report();
     assert_eq!((report.requests, report.operations, report.violations.len()), (2, 1, 1));
     assert!(report.violations[0].contains("route53 GetHealthCheck, request: ?canary"), "{:?}", report.violations);
-    assert_eq!(report.to_string(), "2 requests of 1 operations checked against AWS's models, 1 violations");
+    let sums = "2 requests of 1 operations checked against AWS's models, 1 violations; 0 UpdateDistribution with If-Match, 0 \
+        faults in answers of the local AWS excused, ";
+    assert!(report.to_string().starts_with(sums), "{report}");
     let transcript = std::fs::read_to_string(&path).expect("it was written");
     std::fs::remove_file(&path).expect("it is ours");
     assert_eq!(transcript.lines().count(), 2);

@@ -30,6 +30,7 @@ pub(crate) struct Transcript {
 struct Sums {
     requests: usize,
     operations: BTreeSet<(String, String)>,
+    fenced_updates: usize,
     violations: Vec<String>,
     excused: usize,
     refusals: BTreeMap<String, usize>,
@@ -40,20 +41,47 @@ struct Sums {
 pub(crate) struct Report {
     pub(crate) requests: usize,
     pub(crate) operations: usize,
+    /// Writes of a distribution's configuration that were conditional on an ETag and accepted.
+    pub(crate) fenced_updates: usize,
     /// A line for each violation of a request, and for each of an answer that is no known fault of the local AWS.
     pub(crate) violations: Vec<String>,
     /// Known faults of the local AWS that were seen.
     pub(crate) excused: usize,
+    /// Patterns that the models have.
+    pub(crate) patterns: usize,
+    /// Patterns that are written for another dialect and that nothing was held against.
+    pub(crate) unchecked_patterns: usize,
+}
+
+/// Operations that a play of a whole life, from the deployment to the deletion, cannot do without.
+const FEWEST_OPERATIONS: usize = 20;
+
+impl Report {
+    /// What is missing for a play of a whole life. A referee that was passed by finds no violation either.
+    pub(crate) fn shortfall(&self) -> Option<String> {
+        if self.operations < FEWEST_OPERATIONS {
+            return Some(format!(
+                "it saw {} operations, and a whole life has at least {FEWEST_OPERATIONS}",
+                self.operations
+            ));
+        }
+        (self.fenced_updates == 0).then(|| "it saw no UpdateDistribution with If-Match".to_owned())
+    }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} requests of {} operations checked against AWS's models, {} violations",
+            "{} requests of {} operations checked against AWS's models, {} violations; {} UpdateDistribution with If-Match, {} \
+             faults in answers of the local AWS excused, {} of the models' {} patterns in another dialect and unchecked",
             self.requests,
             self.operations,
-            self.violations.len()
+            self.violations.len(),
+            self.fenced_updates,
+            self.excused,
+            self.unchecked_patterns,
+            self.patterns
         )
     }
 }
@@ -100,6 +128,7 @@ impl Transcript {
             sums.requests += 1;
             sums.operations.insert((heard.service.clone(), heard.operation.clone()));
             sums.excused += known.len();
+            sums.fenced_updates += usize::from(heard.is_fenced_update() && status < 300);
             if status == FORBIDDEN {
                 *sums.refusals.entry(heard.operation.clone()).or_default() += 1;
             }
@@ -117,14 +146,17 @@ impl Transcript {
         self.sums.lock().ok().and_then(|sums| sums.refusals.get(operation).copied()).unwrap_or_default()
     }
 
-    /// The sums so far.
-    pub(crate) fn report(&self) -> Report {
+    /// The sums so far. `patterns`: how many the models have, and how many of them are unchecked.
+    pub(crate) fn report(&self, (patterns, unchecked_patterns): (usize, usize)) -> Report {
         let sums = self.sums.lock().map(|sums| sums.clone()).unwrap_or_default();
         Report {
             requests: sums.requests,
             operations: sums.operations.len(),
+            fenced_updates: sums.fenced_updates,
             violations: sums.violations,
             excused: sums.excused,
+            patterns,
+            unchecked_patterns,
         }
     }
 }

@@ -97,7 +97,10 @@ impl Channel {
         };
         let requests = world.requests();
         let request = requests.get(number)?;
-        let id = serde_json::from_str::<Value>(body).ok()?["RequestId"].as_str()?.to_owned();
+        let answer: Option<Value> = serde_json::from_str(body).ok();
+        let Some(id) = answer.and_then(|answer| answer["RequestId"].as_str().map(str::to_owned)) else {
+            return Some(Violation::new("I16", "an answer that is not JSON, or does not name its request"));
+        };
         if id != request.request_id {
             return Some(Violation::new("I16", "an answer to another request"));
         }

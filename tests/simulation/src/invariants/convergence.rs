@@ -13,7 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Violation;
 use super::configuration::Configuration;
-use super::past::Past;
+use super::past::{Past, is_silent};
+use crate::step::Version;
 use crate::world::SimWorld;
 
 /// A tick that tells people comes within this time of calm, whatever the phase of the schedule.
@@ -29,10 +30,22 @@ pub(crate) fn at_rest(world: &SimWorld, past: &Past) -> Vec<Violation> {
     let Some(present) = versions.last().and_then(|last| Configuration::read(&last.bytes)) else { return Vec::new() };
     let mut found = Vec::new();
     let set = [&past.inspection, &past.application];
-    let is_foreign = |pattern: &String| present.behavior(pattern).is_none_or(|one| !set.contains(&&one.target));
-    if patterns.iter().any(is_foreign) {
-        let was_told = told(world, "foreign origin");
-        if calm_for(world) > TOLD_WITHIN && !was_told {
+    let is_foreign = |configuration: &Configuration<'_>| {
+        let is_ours = |target: &String| set.contains(&target);
+        patterns.iter().any(|pattern| configuration.behavior(pattern).is_none_or(|one| !is_ours(&one.target)))
+    };
+    if is_foreign(&present) {
+        // What react has never noted to be over goes on, for people too.
+        let goes_on = |version: &&Version| {
+            !past.noted.contains(&version.etag)
+                || Configuration::read(&version.bytes).is_some_and(|one| is_foreign(&one))
+        };
+        let began = versions
+            .iter()
+            .rev()
+            .take_while(goes_on)
+            .filter(|version| Configuration::read(&version.bytes).is_some_and(|one| is_foreign(&one)));
+        if is_untold(world, "foreign origin", began.last().map(|version| version.at), TOLD_WITHIN) {
             found.push(Violation::new("I11", "a protected behaviour is foreign, and nobody was told"));
         }
         return found;
@@ -127,21 +140,22 @@ impl Rest<'_> {
     fn untold(&self) -> Vec<Violation> {
         let Self { world, past, row, .. } = *self;
         let mut found = Vec::new();
-        if row.latch.is_some() && calm_for(world) > TOLD_WITHIN && !told(world, "latched") {
+        if row.latch.is_some() && is_untold(world, "latched", past.latched_since, TOLD_WITHIN) {
             found.push(Violation::new("I12", "automation is latched, and nobody was told"));
         }
-        let is_silent = matches!(past.alarm.0, AlarmState::InsufficientData | AlarmState::Missing);
-        if is_silent && calm_for(world) > WARM_UP && !told(world, "no health data") {
+        if is_silent(past.alarm.0) && is_untold(world, "no health data", past.silent_since, WARM_UP) {
             found.push(Violation::new("I11", "there is no health data, and nobody was told"));
         }
         found
     }
 }
 
-fn calm_for(world: &SimWorld) -> SignedDuration {
-    world.calm_since().map_or(SignedDuration::ZERO, |since| world.now().duration_since(since))
-}
-
-fn told(world: &SimWorld, words: &str) -> bool {
-    world.cloud().outbox().subjects().iter().any(|subject| subject.contains(words))
+/// Whether an episode that began at `since` has lasted for `patience` of the calm without a message about it. Messages of an
+/// earlier one do not count.
+fn is_untold(world: &SimWorld, words: &str, since: Option<Timestamp>, patience: SignedDuration) -> bool {
+    let Some(calm) = world.calm_since() else { return false };
+    let since = since.unwrap_or(Timestamp::MIN);
+    let outbox = world.cloud().outbox();
+    let was_told = outbox.messages.iter().any(|(at, message)| *at >= since && message.subject.contains(words));
+    world.now().duration_since(calm.max(since)) > patience && !was_told
 }

@@ -8,6 +8,7 @@
 //! - `decisions`: I4, I9, I10, I11, I14, and automation's part of I12, I17 and I18
 //! - `damping`: I12 and I13
 //! - `provisioning`: I17, I18 and I20
+//! - `protection`: what I18 asks of a protection that is deployed
 //! - `channel`: I16, I19 and I21
 //! - `convergence`: I6, and the messages of I11 and I12
 
@@ -17,6 +18,7 @@ mod convergence;
 mod damping;
 mod decisions;
 mod past;
+mod protection;
 mod provisioning;
 mod writes;
 

@@ -1,7 +1,7 @@
 //! What has happened so far, as far as the checks need it: the truth about the alarm, about probes and about the ledger,
 //! seen from outside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use failopen::alarm::AlarmState;
@@ -33,6 +33,14 @@ pub(crate) struct Past {
     pub(crate) row: Option<Rc<Row>>,
     /// State of the alarm, and since when.
     pub(crate) alarm: (AlarmState, Option<Timestamp>),
+    /// Since when the row has had its latch.
+    pub(crate) latched_since: Option<Timestamp>,
+    /// When the alarm fell silent: the first time since react last noted that it was not.
+    pub(crate) silent_since: Option<Timestamp>,
+    /// When it fell silent last.
+    fell_silent: Option<Timestamp>,
+    /// Configurations that react had read when it wrote the row.
+    pub(crate) noted: BTreeSet<ETag>,
     /// The bypass that the ledger records, if the last that it records is one.
     bypass: Option<Bypass>,
     notes: Vec<Notes>,
@@ -64,6 +72,8 @@ pub(crate) struct Notes {
     pub(crate) saw_ok: bool,
     /// Since when the alarm had been OK when the process read it.
     pub(crate) ok_since: Option<Timestamp>,
+    /// The alarm was not silent when the process read it.
+    heard_alarm: bool,
     /// It was answered by a host that was up.
     pub(crate) application_answered: bool,
     pub(crate) inspection_answered: bool,
@@ -99,6 +109,10 @@ impl Past {
             inspection: world::inspection_origin().to_string(),
             row: None,
             alarm: (AlarmState::Missing, None),
+            latched_since: None,
+            silent_since: None,
+            fell_silent: None,
+            noted: BTreeSet::new(),
             bypass: None,
             notes: Vec::new(),
             asks: Vec::new(),
@@ -195,6 +209,7 @@ impl Past {
             saw_alarm: self.alarm.0 == AlarmState::Alarm,
             saw_ok: self.alarm.0 == AlarmState::Ok,
             ok_since: None,
+            heard_alarm: false,
             application_answered: false,
             inspection_answered: false,
             bypass_is_ours: self.bypass_is_ours(),
@@ -226,6 +241,7 @@ impl Past {
             }
             Operation::DescribeAlarms if answered => {
                 notes.ok_since = self.alarm.1.filter(|_| self.alarm.0 == AlarmState::Ok);
+                notes.heard_alarm = !is_silent(self.alarm.0);
             }
             Operation::Probe if answered => {
                 let (inspection, application) = world.hosts_up();
@@ -249,6 +265,11 @@ impl Past {
 
     fn read_alarm(&mut self, world: &SimWorld) {
         let observed = world.cloud().cloudwatch().observe(&world::alarm());
+        let falls_silent = self.fell_silent.is_none() || !is_silent(self.alarm.0);
+        if falls_silent && is_silent(observed.state) {
+            self.fell_silent = Some(world.now());
+            self.silent_since.get_or_insert(world.now());
+        }
         self.alarm = (observed.state, observed.since);
         for (notes, process) in self.notes.iter_mut().zip(world.processes().iter()) {
             if process.ended.is_none() {
@@ -258,8 +279,16 @@ impl Past {
         }
     }
 
+    fn is_latched(&self) -> bool {
+        self.row.as_ref().is_some_and(|row| row.latch.is_some())
+    }
+
     fn read_row(&mut self, world: &SimWorld) {
+        let was_latched = self.is_latched();
         self.row = world.row().map(Rc::new);
+        if self.is_latched() != was_latched {
+            self.latched_since = self.is_latched().then(|| world.now());
+        }
         let recorded = self.row.as_ref().and_then(|row| recorded_bypass(row));
         if recorded != self.bypass.map(|bypass| bypass.at) {
             self.bypass = recorded.map(|at| Bypass { at, is_over: false });
@@ -277,6 +306,12 @@ impl Past {
         self.read_row(world);
         let process = world.process(id);
         let notes = &self.notes[id.0];
+        if process.function == Function::React {
+            self.noted.extend(process.read.iter().filter(|read| !read.is_mangled).map(|read| read.etag.clone()));
+            if notes.heard_alarm {
+                self.silent_since = self.fell_silent.filter(|_| is_silent(self.alarm.0));
+            }
+        }
         let in_service = self.row.as_ref().is_some_and(|row| row.is_in_service());
         let (Some(bypass), Some(before)) = (&mut self.bypass, before) else { return };
         if process.function == Function::React
@@ -302,6 +337,11 @@ impl Past {
         }
         self.versions = versions.len();
     }
+}
+
+/// Whether an alarm in this state says nothing about health.
+pub(crate) fn is_silent(state: AlarmState) -> bool {
+    matches!(state, AlarmState::InsufficientData | AlarmState::Missing)
 }
 
 /// The patterns that a row says are moved.

@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use super::Violation;
 use super::configuration::Configuration;
 use super::past::Past;
+use super::protection;
 use crate::stack::{RequestKind, RequestState};
 use crate::step::{Author, Called, EditKind, Function, ProcessId, Put};
 use crate::world::SimWorld;
@@ -19,6 +20,8 @@ use crate::world::SimWorld;
 pub(crate) struct Provisioning {
     records: Vec<RecordSet>,
     written: Vec<RecordSet>,
+    /// Health checks of records that somebody had changed and then removed: a Delete that came between left them for that record.
+    abandoned: Vec<HealthCheckId>,
     /// The last records of a name were removed by somebody else.
     emptied_by_others: bool,
     /// Health checks that a Create made when its Delete was at work or had ended already, and who made them.
@@ -29,12 +32,15 @@ impl Provisioning {
     pub(crate) fn begin(world: &SimWorld) -> Self {
         let records = records(world);
         let written = records.iter().filter(|record| record.set_identifier.is_some()).cloned().collect();
-        Self { records, written, emptied_by_others: false, late_checks: Vec::new() }
+        Self { records, written, abandoned: Vec::new(), emptied_by_others: false, late_checks: Vec::new() }
     }
 
     /// Somebody else changed something.
     pub(crate) fn edited(&mut self, world: &SimWorld, kind: EditKind) {
-        self.records = records(world);
+        let present = records(world);
+        let gone = self.records.iter().filter(|record| !present.contains(record) && !self.written.contains(record));
+        self.abandoned.extend(gone.filter_map(|record| record.health_check.clone()));
+        self.records = present;
         self.emptied_by_others |= kind == EditKind::RecordsRemoved;
     }
 
@@ -102,7 +108,7 @@ impl Provisioning {
             Some((RequestKind::Update | RequestKind::Create, RequestState::Succeeded)) | None
                 if world.is_declared() =>
             {
-                self.missing(world, past)
+                protection::at_rest(world, past, &self.records)
             }
             Some(_) | None => Vec::new(),
         }
@@ -122,7 +128,9 @@ impl Provisioning {
             left(format!("our record of {}", record.name));
         }
         // A record that somebody changed stays, and with it the check that it names.
-        let named = |id| self.records.iter().any(|record| record.health_check.as_ref() == Some(id));
+        let named = |id| {
+            self.abandoned.contains(id) || self.records.iter().any(|record| record.health_check.as_ref() == Some(id))
+        };
         // Weaker than the invariant: a Create that overran its Delete takes its check back, unless it dies first.
         let is_excused = |id: &HealthCheckId| {
             let made_late =
@@ -153,54 +161,6 @@ impl Provisioning {
                 None if edited(EditKind::CloneEdited) || edited(EditKind::ThirdOrigin) => {}
                 None => left(format!("behaviour {}, which we added", behavior.pattern)),
             }
-        }
-        found
-    }
-
-    /// After a Create or Update everything is there that nobody else took away.
-    fn missing(&self, world: &SimWorld, past: &Past) -> Vec<Violation> {
-        let mut found = Vec::new();
-        let mut missing =
-            |what: &str| found.push(Violation::new("I18", format!("the protection is deployed without {what}")));
-        let Some(row) = &past.row else {
-            missing("its ledger row");
-            return found;
-        };
-        if row.lifecycle != Lifecycle::Active {
-            missing("being active");
-        }
-        if let Some(request) = world.requests().last() {
-            let asked = |name: &str| request.properties[name].as_str().and_then(|text| text.parse().ok());
-            if asked("HoldDownSeconds") != Some(row.spec.automation.hold_down_seconds) {
-                missing("the hold-down that was asked for last");
-            }
-            if asked("RecordTtl") != Some(row.spec.record_ttl) {
-                missing("the TTL that was asked for last");
-            }
-        }
-        let edited = |kind: EditKind| world.edits().iter().any(|edit| edit.kind == kind);
-        let check = row.made.health_check.as_ref().and_then(|made| made.id.clone());
-        let checks = world.cloud().health().ids();
-        if check.is_none_or(|check| !checks.contains(&check)) {
-            missing("its health check");
-        }
-        if checks.len() > 1 + row.made.replaced.len() {
-            missing("removing the health checks that it no longer needs");
-        }
-        let exists = world.cloud().cloudwatch().names().contains(&world::alarm());
-        if !exists && !edited(EditKind::AlarmDeleted) {
-            missing("its alarm");
-        }
-        if !edited(EditKind::RecordsRemoved) && !edited(EditKind::RecordTtl) && row.spec.dns.zone().is_some() {
-            let pair = self.records.iter().filter(|record| record.name == row.spec.failover_record);
-            if pair.count() != 2 {
-                missing("its two records");
-            }
-        }
-        let versions = world.versions();
-        let last = versions.last().and_then(|last| Configuration::read(&last.bytes));
-        if !edited(EditKind::OriginRemoved) && last.is_none_or(|last| last.origin(&past.inspection).is_none()) {
-            missing("its origin");
         }
         found
     }

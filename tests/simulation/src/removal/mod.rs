@@ -7,8 +7,10 @@ mod rows;
 mod sabotaged;
 
 use failopen_tests::world::CANARY;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+
+use crate::step::Function;
 
 pub use sabotaged::Sabotaged;
 
@@ -45,10 +47,23 @@ pub enum Removal {
     TypedRebuild,
     /// A secret header value is part of what is told to people.
     SecretTold,
+    /// A health check is not in the ledger before it has been made.
+    NoIntent,
+    /// Every invocation answers in its own words, like one that names its log stream.
+    AnswersItsOwnWay,
+    /// Nobody is told why automation holds.
+    HoldsInSilence,
+    /// flip does not ask how much time is left.
+    NoReserve,
 }
 
+/// More time than flip ever has.
+const ENDLESS: SignedDuration = SignedDuration::from_mins(10);
+/// Subjects of the messages about automation that holds.
+const HOLDS: [&str; 2] = ["no health data", "foreign origin"];
+
 impl Removal {
-    pub const ALL: [Removal; 15] = [
+    pub const ALL: [Removal; 19] = [
         Removal::NoIfMatch,
         Removal::NoRereadAfterUnknown,
         Removal::EdgeTriggered,
@@ -64,6 +79,10 @@ impl Removal {
         Removal::NoWaitForDeployed,
         Removal::TypedRebuild,
         Removal::SecretTold,
+        Removal::NoIntent,
+        Removal::AnswersItsOwnWay,
+        Removal::HoldsInSilence,
+        Removal::NoReserve,
     ];
 
     pub fn name(self) -> &'static str {
@@ -83,6 +102,10 @@ impl Removal {
             Removal::NoWaitForDeployed => "records removed before Deployed",
             Removal::TypedRebuild => "typed rebuild of the document",
             Removal::SecretTold => "a secret in a notification",
+            Removal::NoIntent => "no intent before CreateHealthCheck",
+            Removal::AnswersItsOwnWay => "answers twice, differently",
+            Removal::HoldsInSilence => "holds in silence",
+            Removal::NoReserve => "no reserve of time",
         }
     }
 
@@ -92,6 +115,19 @@ impl Removal {
             event["decidedAt"] = json!(now.to_string());
         }
         event
+    }
+
+    /// When a function without this rule believes that its time is up.
+    pub fn deadline(self, function: Function, deadline: Timestamp) -> Timestamp {
+        match (self, function) {
+            (Removal::NoReserve, Function::Flip) => deadline + ENDLESS,
+            _ => deadline,
+        }
+    }
+
+    /// Whether a function without this rule sends a message at all.
+    fn is_told(self, subject: &str) -> bool {
+        self != Removal::HoldsInSilence || !HOLDS.iter().any(|words| subject.contains(words))
     }
 
     /// What is told to people, by a function without this rule.

@@ -43,7 +43,11 @@ impl Removal {
             | Removal::OwnershipIgnored
             | Removal::NoWaitForDeployed
             | Removal::TypedRebuild
-            | Removal::SecretTold => {}
+            | Removal::SecretTold
+            | Removal::NoIntent
+            | Removal::AnswersItsOwnWay
+            | Removal::HoldsInSilence
+            | Removal::NoReserve => {}
         }
         bent
     }
@@ -76,7 +80,11 @@ impl Removal {
             | Removal::OwnershipIgnored
             | Removal::NoWaitForDeployed
             | Removal::TypedRebuild
-            | Removal::SecretTold => {}
+            | Removal::SecretTold
+            | Removal::NoIntent
+            | Removal::AnswersItsOwnWay
+            | Removal::HoldsInSilence
+            | Removal::NoReserve => {}
         }
         written
     }

@@ -16,7 +16,7 @@ use failopen::secret::Secret;
 use failopen::spec::Zone;
 use failopen::tombstone::{Slot, Tombstone};
 use failopen_tests::FakeCloud;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Removal, state_in};
 use crate::step::Cause;
@@ -28,6 +28,8 @@ pub struct Sabotaged<C> {
     cloud: FakeCloud,
     cause: Cause,
     event: Value,
+    /// Calls of all processes before this one began: its own mark.
+    mark: usize,
     memory: RefCell<Memory>,
 }
 
@@ -46,7 +48,8 @@ struct Memory {
 impl<C> Sabotaged<C> {
     /// `event` is what the process was invoked with.
     pub fn new(port: C, removal: Option<Removal>, cloud: FakeCloud, cause: Cause, event: Value) -> Self {
-        Self { port, removal, cloud, cause, event, memory: RefCell::default() }
+        let mark = cloud.calls().len();
+        Self { port, removal, cloud, cause, event, mark, memory: RefCell::default() }
     }
 
     fn lacks(&self, removal: Removal) -> bool {
@@ -249,10 +252,13 @@ impl<C: Apply> Apply for Sabotaged<C> {
 
     async fn put_row(&self, row: &Row, expected: Option<u64>) -> Result<u64, Fault> {
         let read = self.memory.borrow().rows.get(&row.name).cloned();
-        let row = match (self.bends(), read) {
+        let mut row = match (self.bends(), read) {
             (Some(removal), Some(read)) => removal.unbend(row, &read),
             _ => row.clone(),
         };
+        if self.lacks(Removal::NoIntent) {
+            row.made.health_check = row.made.health_check.filter(|made| made.id.is_some());
+        }
         self.port.put_row(&row, expected).await
     }
 
@@ -270,6 +276,7 @@ impl<C: Apply> Apply for Sabotaged<C> {
 
     async fn notify(&self, message: &Message) -> Result<(), Fault> {
         match self.removal {
+            Some(removal) if !removal.is_told(&message.subject) => Ok(()),
             Some(removal) => {
                 let message = Message { subject: message.subject.clone(), body: removal.told(&message.body) };
                 self.port.notify(&message).await
@@ -285,7 +292,12 @@ impl<C: Apply> Apply for Sabotaged<C> {
 
 impl<C: Respond> Respond for Sabotaged<C> {
     async fn answer(&self, url: &Secret<String>, body: &str) -> Result<(), Fault> {
-        self.port.answer(url, body).await
+        if !self.lacks(Removal::AnswersItsOwnWay) {
+            return self.port.answer(url, body).await;
+        }
+        let mut answer: Value = serde_json::from_str(body).unwrap_or_default();
+        answer["Reason"] = json!(format!("see log stream {}", self.mark));
+        self.port.answer(url, &answer.to_string()).await
     }
 
     async fn invoke_again(&self, event: &Secret<String>) -> Result<(), Fault> {
