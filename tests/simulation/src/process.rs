@@ -58,7 +58,6 @@ pub(crate) fn start(world: &Rc<SimWorld>, delivery: &Delivery) -> (ProcessId, Wo
     world.happened(Happened::Began(id));
     // Lambda counts on the same clock that the function reads (assumed).
     let deadline = world.time_of(id) + SignedDuration::from_micros(life);
-    let deadline = world.removal().map_or(deadline, |removal| removal.deadline(delivery.function, deadline));
     let (cloud, clock) = (port(world, id, delivery), SimClock { world: Rc::clone(world), process: id });
     let event = delivery.event.clone();
     let event = match world.removal() {

@@ -7,10 +7,8 @@ mod rows;
 mod sabotaged;
 
 use failopen_tests::world::CANARY;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
-
-use crate::step::Function;
 
 pub use sabotaged::Sabotaged;
 
@@ -53,17 +51,13 @@ pub enum Removal {
     AnswersItsOwnWay,
     /// Nobody is told why automation holds.
     HoldsInSilence,
-    /// flip does not ask how much time is left.
-    NoReserve,
 }
 
-/// More time than flip ever has.
-const ENDLESS: SignedDuration = SignedDuration::from_mins(10);
 /// Subjects of the messages about automation that holds.
 const HOLDS: [&str; 2] = ["no health data", "foreign origin"];
 
 impl Removal {
-    pub const ALL: [Removal; 19] = [
+    pub const ALL: [Removal; 18] = [
         Removal::NoIfMatch,
         Removal::NoRereadAfterUnknown,
         Removal::EdgeTriggered,
@@ -82,7 +76,6 @@ impl Removal {
         Removal::NoIntent,
         Removal::AnswersItsOwnWay,
         Removal::HoldsInSilence,
-        Removal::NoReserve,
     ];
 
     pub fn name(self) -> &'static str {
@@ -105,7 +98,6 @@ impl Removal {
             Removal::NoIntent => "no intent before CreateHealthCheck",
             Removal::AnswersItsOwnWay => "answers twice, differently",
             Removal::HoldsInSilence => "holds in silence",
-            Removal::NoReserve => "no reserve of time",
         }
     }
 
@@ -115,14 +107,6 @@ impl Removal {
             event["decidedAt"] = json!(now.to_string());
         }
         event
-    }
-
-    /// When a function without this rule believes that its time is up.
-    pub fn deadline(self, function: Function, deadline: Timestamp) -> Timestamp {
-        match (self, function) {
-            (Removal::NoReserve, Function::Flip) => deadline + ENDLESS,
-            _ => deadline,
-        }
     }
 
     /// Whether a function without this rule sends a message at all.

@@ -46,8 +46,7 @@ impl Removal {
             | Removal::SecretTold
             | Removal::NoIntent
             | Removal::AnswersItsOwnWay
-            | Removal::HoldsInSilence
-            | Removal::NoReserve => {}
+            | Removal::HoldsInSilence => {}
         }
         bent
     }
@@ -83,8 +82,7 @@ impl Removal {
             | Removal::SecretTold
             | Removal::NoIntent
             | Removal::AnswersItsOwnWay
-            | Removal::HoldsInSilence
-            | Removal::NoReserve => {}
+            | Removal::HoldsInSilence => {}
         }
         written
     }
