@@ -88,7 +88,11 @@ impl Entry {
                 }
                 Slot::Taken(found) if is_over(job, &found.row.tombstones) => return Err(Stop::Superseded),
                 Slot::Taken(found) if found.row.lifecycle == Lifecycle::Deleting => {
-                    let is_another_create = found.row.created_by.is_some() && found.row.created_by != row.created_by;
+                    // A copy of the Create that has made what is being deleted is none, whoever began the row.
+                    let has_made_it = (found.row.answered.as_ref())
+                        .is_some_and(|answered| answered.request_id == job.request.request_id);
+                    let is_another_create =
+                        found.row.created_by.is_some() && found.row.created_by != row.created_by && !has_made_it;
                     if job.request.kind != Kind::Create || !is_another_create {
                         return Err(Stop::Superseded);
                     }
@@ -169,19 +173,25 @@ impl Entry {
         Ok(())
     }
 
-    /// Puts a tombstone in the place of the row, last of all.
-    pub(crate) async fn remove<C: Observe + Apply, K: Clock>(mut self, job: &Job<'_, C, K>) -> Result<(), Stop> {
+    /// Puts a tombstone in the place of the row, last of all. Returns the row where it claims other things by now than those
+    /// that have been taken away.
+    pub(crate) async fn remove<C: Observe + Apply, K: Clock>(
+        mut self,
+        job: &Job<'_, C, K>,
+    ) -> Result<Option<Self>, Stop> {
+        let taken_away = self.row.made.clone();
         for attempt in 1..=ATTEMPTS {
             let now = job.clock.now();
             let tombstone = Tombstone::new(job.owner.clone(), &job.sent(), self.row.created_by.as_deref(), now);
             let tombstones = tombstone::with(&self.row.tombstones, tombstone, now);
             match job.cloud.bury(&self.row.name, &tombstones, Some(self.version)).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(None),
                 Err(fault) if is_doubtful(fault.kind) => {
                     settle(job, &fault, attempt).await;
                     match self.confirm(job).await {
+                        Ok(()) if self.row.made != taken_away => return Ok(Some(self)),
                         Ok(()) => {}
-                        Err(Stop::Superseded) => return Ok(()),
+                        Err(Stop::Superseded) => return Ok(None),
                         Err(stop) => return Err(stop),
                     }
                 }

@@ -35,18 +35,26 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) ->
         Err(Stop::Superseded) => return Ok(Vec::new()),
         Err(stop) => return Err(stop),
     }
-    let left = match take_away(job, &entry.row).await {
-        Ok(left) => left,
-        // Another copy of this Delete has done it.
-        Err(Stop::Superseded) => return Ok(Vec::new()),
-        Err(stop) => return Err(stop),
-    };
-    for what in &left {
-        tracing::warn!(protection = %name, step = "delete", outcome = "left alone", what, "it is not as we made it");
+    for _ in 0..ROUNDS {
+        let left = match take_away(job, &entry.row).await {
+            Ok(left) => left,
+            // Another copy of this Delete has done it.
+            Err(Stop::Superseded) => return Ok(Vec::new()),
+            Err(stop) => return Err(stop),
+        };
+        for what in &left {
+            tracing::warn!(protection = %name, step = "delete", outcome = "left alone", what, "it is not as we made it");
+        }
+        // A Create that was given up may have added to the row meanwhile.
+        match entry.remove(job).await? {
+            Some(present) => entry = present,
+            None => {
+                tracing::info!(protection = %name, step = "delete", outcome = "removed", "the protection is removed");
+                return Ok(left);
+            }
+        }
     }
-    entry.remove(job).await?;
-    tracing::info!(protection = %name, step = "delete", outcome = "removed", "the protection is removed");
-    Ok(left)
+    Err(Stop::Failed(format!("Something keeps being added to protection `{name}` while it is deleted; delete again.")))
 }
 
 /// Removes everything that the row claims and that still is as it says. Returns what is not, and was left.
