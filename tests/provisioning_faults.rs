@@ -277,6 +277,43 @@ fn what_a_create_writes_after_its_delete_is_over_is_taken_out_even_where_aws_ref
 }
 
 #[test]
+fn a_health_check_that_does_not_exist_is_not_taken_for_a_healthy_one() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    world.cloud.on(Operation::GetChange).nth(1).before(|cloud| {
+        let made = cloud.health().ids().pop().expect("it is made");
+        cloud.health().delete(&made);
+    });
+    let answer = stack.create();
+    let reason = answer["Reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("Route 53 does not know it") && reason.contains("was not pointed at it"), "{answer}");
+    assert_eq!(world.target("*"), application_origin());
+    assert!(is_success(&stack.delete()));
+    nothing_of_ours_is_left(&world, "the health check was gone");
+}
+
+#[test]
+fn a_health_check_that_another_protection_uses_outlives_its_own() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    assert!(is_success(&stack.create()));
+    let check = world.cloud.health().ids().pop().expect("it is made");
+    let mut user = world.row();
+    user.name = "shop".into();
+    user.owner = "ba9876543210".into();
+    user.made = Default::default();
+    user.spec.health_check = HealthCheckSpec::Adopted { id: check.clone() };
+    world.cloud.ledger().write(&user);
+    stack.set(json!({"HealthCheck": {"IntervalSeconds": "30"}}));
+    let answer = stack.update();
+    let summary = answer["Data"]["PreflightSummary"].as_str().unwrap_or_default();
+    assert!(summary.contains(&format!("health check {check}, which protection shop uses")), "{answer}");
+    assert!(world.cloud.health().ids().contains(&check), "its alarm rests on it");
+    assert!(is_success(&stack.delete()));
+    assert_eq!(world.cloud.health().ids(), [check], "only the one that is used is left");
+}
+
+#[test]
 fn a_create_that_cannot_read_the_ledger_after_a_write_in_doubt_asks_until_it_knows_what_to_take_out() {
     let world = World::bare();
     let mut stack = Stack::new(&world);

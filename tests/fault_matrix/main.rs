@@ -1,6 +1,6 @@
 //! The fault matrix: what can go wrong, one test a row, each through the real handlers.
 //!
-//! Rows are numbered as in docs/assurance.md. Where the public interface fixes a number that the row leaves open
+//! docs/assurance.md refers to rows by these numbers. Where the public interface fixes a number that the row leaves open
 //! (`MinimumDwellSeconds`, `MaximumFlipsPerDay`, the hourly reminder), the test takes that.
 
 mod damping;

@@ -125,7 +125,7 @@ impl HealthChecks {
     /// Deleting what is gone succeeds: that is how the port presents `NoSuchHealthCheck`. "Route 53 does not prevent you from
     /// deleting a health check even if the health check is associated with one or more resource record sets" (API reference,
     /// DeleteHealthCheck; `HealthCheckInUse` "is not in use"). The reference stays remembered ("a number of days", same).
-    pub(crate) fn delete(&mut self, id: &HealthCheckId) {
+    pub fn delete(&mut self, id: &HealthCheckId) {
         self.checks.remove(id);
     }
 

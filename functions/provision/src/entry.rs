@@ -189,6 +189,8 @@ impl Entry {
                 Err(fault) if is_doubtful(fault.kind) => {
                     settle(job, &fault, attempt).await;
                     match self.confirm(job).await {
+                        // CloudFormation has given this Delete up and asked for the resource anew.
+                        Ok(()) if self.row.lifecycle != Lifecycle::Deleting => return Ok(None),
                         Ok(()) if self.row.made != taken_away => return Ok(Some(self)),
                         Ok(()) => {}
                         Err(Stop::Superseded) => return Ok(None),

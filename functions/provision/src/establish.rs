@@ -23,9 +23,9 @@ use crate::entry::{Entry, confirm_wanted, overtaken};
 use crate::event::Kind;
 use crate::job::Job;
 use crate::observation::{neighbors, observe};
-use crate::removal::take_away;
 use crate::respond::answer;
 use crate::stop::Stop;
+use crate::withdraw::{Deleting, on_the_way, withdraw};
 use crate::{alarm, distribution};
 
 /// Carries out a Create or Update. Returns the answer's body.
@@ -107,124 +107,6 @@ async fn bring_about<C: Observe + Apply, K: Clock>(
             Err(withdraw(job, &entry.row, Deleting::IsHelped, stop).await)
         }
         outcome => outcome,
-    }
-}
-
-/// What a copy of this request that died may have left although nobody saw it: a health check that was on the way.
-fn on_the_way<C, K>(job: &Job<'_, C, K>, spec: &Spec) -> Row {
-    let mut row = Row::creating(job.owner.clone(), &job.request.stack_id, &job.request.logical_id, spec.clone());
-    let reference = job.owner.caller_reference(&job.request.request_id);
-    row.made.health_check = Some(MadeHealthCheck { caller_reference: Some(reference), id: None });
-    row
-}
-
-/// What a request that is superseded does about a Delete that is still at work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deleting {
-    /// The request has written nothing, at least this copy of it.
-    IsLeftAlone,
-    /// The Delete may have looked before our last write, so its work is done once more.
-    IsHelped,
-}
-
-/// Between two attempts to take late writes out again.
-const WITHDRAW_AGAIN: SignedDuration = SignedDuration::from_secs(30);
-
-/// A Delete is at work or has finished, or a newer request has succeeded, and what we wrote last may have come after its
-/// look: take it out again, or an origin would lead to records that are gone. Nobody comes after us to do it, so it is tried
-/// as long as there is time. Returns `stop`, or where something may be left a stop that says so.
-async fn withdraw<C: Observe + Apply, K: Clock>(
-    job: &Job<'_, C, K>,
-    row: &Row,
-    deleting: Deleting,
-    stop: Stop,
-) -> Stop {
-    loop {
-        match take_back(job, row, deleting).await {
-            Ok(withdrawal) => {
-                let because = withdrawal.to_string();
-                tracing::info!(protection = %row.name, step = "withdraw", outcome = "done", because, "{}", stop.reason());
-                return stop;
-            }
-            Err(incomplete) => {
-                let because = incomplete.reason();
-                tracing::error!(
-                    protection = %row.name,
-                    step = "withdraw",
-                    outcome = "incomplete",
-                    because,
-                    "what this late request wrote may still be there"
-                );
-                if job.pause(WITHDRAW_AGAIN).await.is_err() {
-                    return Stop::Failed(left_behind(row, &stop, &because));
-                }
-            }
-        }
-    }
-}
-
-fn left_behind(row: &Row, stop: &Stop, because: &str) -> String {
-    let name = &row.name;
-    let distribution = &row.spec.distribution;
-    format!(
-        "{} What this request wrote late may still be there: {because} Look for origin failopen-{name} in the behaviours of \
-         `aws cloudfront get-distribution-config --id {distribution}`, for records of {} and for a health check tagged {name}; \
-         where a behaviour still uses that origin without records, its traffic fails, so point it back at the application. \
-         Declaring the resource again and deleting it takes the rest away.",
-        stop.reason(),
-        row.spec.failover_record
-    )
-}
-
-/// What came of taking back.
-enum Withdrawal {
-    LeftToTheDelete,
-    LeftToANewerRequest,
-    Done { left: Vec<String> },
-}
-
-impl std::fmt::Display for Withdrawal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::LeftToTheDelete => f.write_str("the Delete that is at work removes whatever there is"),
-            Self::LeftToANewerRequest => f.write_str("a newer request has the protection, and keeps what it uses"),
-            Self::Done { left } if left.is_empty() => f.write_str("nothing of this request is left"),
-            Self::Done { left } => write!(f, "nothing of this request is left but {}", left.join("; ")),
-        }
-    }
-}
-
-/// Takes out what `row`, as this request knows it, says that it made or was making.
-async fn take_back<C: Observe + Apply, K: Clock>(
-    job: &Job<'_, C, K>,
-    row: &Row,
-    deleting: Deleting,
-) -> Result<Withdrawal, Stop> {
-    let found = job.persist(async || job.cloud.row(&row.name).await).await;
-    let found = found.map_err(|fault| Stop::fault("Reading the ledger", &fault))?;
-    let others = match found.map(|found| found.row) {
-        Some(found) if found.owner == job.owner && found.lifecycle == Lifecycle::Deleting => match deleting {
-            Deleting::IsLeftAlone => return Ok(Withdrawal::LeftToTheDelete),
-            // The Delete's row knows what another copy of this request has made, and which edges have to stop using it first.
-            Deleting::IsHelped => return taken_away(job, &found).await,
-        },
-        Some(found) => found,
-        None => return taken_away(job, row).await,
-    };
-    // Only health checks have names of their own for every request; everything else is the newer request's by now.
-    let unneeded: Vec<_> = health_check::claimed(row)
-        .filter(|made| !health_check::claimed(&others).any(|theirs| theirs.caller_reference == made.caller_reference))
-        .cloned()
-        .collect();
-    crate::health_check::remove(job, row, &unneeded).await?;
-    Ok(Withdrawal::LeftToANewerRequest)
-}
-
-async fn taken_away<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Result<Withdrawal, Stop> {
-    match take_away(job, row).await {
-        Ok(left) => Ok(Withdrawal::Done { left }),
-        Err(Stop::Superseded) => Ok(Withdrawal::LeftToANewerRequest),
-        Err(stop) => Err(stop),
     }
 }
 

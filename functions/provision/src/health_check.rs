@@ -235,11 +235,9 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(
     row: &Row,
     doomed: &[MadeHealthCheck],
 ) -> Result<Vec<LeftCheck>, Stop> {
-    let mut own = own_checks(job.cloud, job.clock, Some(row)).await;
-    if let Ok(own) = &mut own {
-        own.retain(|check| doomed.iter().any(|made| made.caller_reference.as_ref() == Some(&check.caller_reference)));
-    }
-    let own = own.map_err(|fault| Stop::fault("Reading the health checks", &fault))?;
+    let own = own_checks(job.cloud, job.clock, Some(row)).await;
+    let mut own = own.map_err(|fault| Stop::fault("Reading the health checks", &fault))?;
+    own.retain(|check| doomed.iter().any(|made| made.caller_reference.as_ref() == Some(&check.caller_reference)));
     if own.is_empty() {
         return Ok(Vec::new());
     }

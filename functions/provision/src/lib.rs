@@ -18,6 +18,7 @@ mod records;
 mod removal;
 mod respond;
 mod stop;
+mod withdraw;
 
 pub use engine::{Engine, NotAnArn};
 pub use handler::handle;
