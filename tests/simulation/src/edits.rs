@@ -1,5 +1,7 @@
 //! Other people: pipelines, consoles and colleagues that change what is ours, or what is next to it.
 
+use std::collections::BTreeMap;
+
 use failopen::document::{Document, Edit as DocumentEdit};
 use failopen::id::{OriginId, PathPattern};
 use failopen_tests::world;
@@ -12,6 +14,8 @@ use crate::step::{Author, EditKind};
 use crate::world::SimWorld;
 
 /// What can be done to the distribution.
+/// A TTL that no template of these schedules asks for: what is as asked is ours.
+const EDITED_TTL: u32 = 120;
 const OF_DISTRIBUTION: [EditKind; 9] = [
     EditKind::Comment,
     EditKind::ThirdOrigin,
@@ -88,8 +92,10 @@ impl SimWorld {
     /// Makes an edit. Returns whether it changed anything.
     fn edit_as(&self, kind: EditKind) -> bool {
         let changed = match kind {
-            // A TTL that no template of these schedules asks for: what is as asked is ours.
-            EditKind::RecordTtl => self.edit_records(|record| record.ttl = Some(120)),
+            EditKind::RecordTtl => {
+                self.ttls_before_edit.replace(self.failover_ttls());
+                self.edit_records(|record| record.ttl = Some(EDITED_TTL))
+            }
             // What a Delete has left, because somebody had changed it, is somebody's own.
             EditKind::RecordsRemoved => self.row().is_some() && self.remove_records(),
             EditKind::HealthCheckDisabled => self.edit_health_check(|check| check.disabled = true),
@@ -119,10 +125,14 @@ impl SimWorld {
             return;
         }
         let changed = match kind {
-            EditKind::RecordTtl => self
-                .row()
-                .and_then(|row| row.made.records)
-                .is_some_and(|made| self.edit_records(|record| record.ttl = Some(made.ttl))),
+            // To what each record had, which need not be what the ledger says by now.
+            EditKind::RecordTtl => self.edit_records(|record| {
+                let before = self.ttls_before_edit.borrow();
+                let was = record.set_identifier.as_ref().and_then(|set| before.get(set));
+                if let Some(was) = was.filter(|_| record.ttl == Some(EDITED_TTL)) {
+                    record.ttl = *was;
+                }
+            }),
             EditKind::HealthCheckDisabled => self.edit_health_check(|check| check.disabled = false),
             EditKind::HealthCheckInverted => self.edit_health_check(|check| check.inverted = false),
             EditKind::AlarmMuted => self.mute_alarm(false),
@@ -222,6 +232,16 @@ impl SimWorld {
         let before = self.cloud().route53().all_records(&world::zone().id).to_vec();
         self.cloud().route53().edit_records(&world::zone().id, &name, edit);
         before != self.cloud().route53().all_records(&world::zone().id)
+    }
+
+    /// TTLs of the failover records that somebody has not changed yet.
+    fn failover_ttls(&self) -> BTreeMap<String, Option<u32>> {
+        let mut ttls = self.ttls_before_edit.borrow().clone();
+        let route53 = self.cloud().route53();
+        for record in route53.all_records(&world::zone().id).iter().filter(|record| record.ttl != Some(EDITED_TTL)) {
+            ttls.extend(record.set_identifier.clone().map(|set| (set, record.ttl)));
+        }
+        ttls
     }
 
     fn remove_records(&self) -> bool {

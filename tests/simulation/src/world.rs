@@ -1,6 +1,7 @@
 //! One world: AWS in memory, virtual time, chance, and the truth about who did what.
 
 use std::cell::{Cell, Ref, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use failopen::id::{DistributionId, HealthCheckId};
@@ -38,6 +39,8 @@ pub struct SimWorld {
     puts: RefCell<Vec<Put>>,
     versions: RefCell<Vec<Version>>,
     edits: RefCell<Vec<Edit>>,
+    /// By set identifier, the TTL of each failover record before somebody changed it.
+    pub(crate) ttls_before_edit: RefCell<BTreeMap<String, Option<u32>>>,
     turns: RefCell<Vec<Turn>>,
     steps: RefCell<Vec<Step>>,
     tally: RefCell<Tally>,
@@ -79,6 +82,7 @@ impl SimWorld {
             puts: RefCell::default(),
             versions: RefCell::default(),
             edits: RefCell::default(),
+            ttls_before_edit: RefCell::default(),
             turns: RefCell::default(),
             steps: RefCell::default(),
             tally: RefCell::default(),

@@ -48,6 +48,12 @@ struct Element<'a> {
 }
 
 impl<'a> Configuration<'a> {
+    /// Whether one of the behaviours targets none of these origins, or is gone.
+    pub(crate) fn is_foreign(&self, patterns: &[String], origins: &[&String]) -> bool {
+        let is_ours = |target: &String| origins.contains(&target);
+        patterns.iter().any(|pattern| self.behavior(pattern).is_none_or(|one| !is_ours(&one.target)))
+    }
+
     /// Reads a configuration. `None` for one that is incomplete, or in which the things that a flip depends on are missing
     /// or there twice.
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {

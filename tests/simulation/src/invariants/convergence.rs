@@ -30,21 +30,15 @@ pub(crate) fn at_rest(world: &SimWorld, past: &Past) -> Vec<Violation> {
     let Some(present) = versions.last().and_then(|last| Configuration::read(&last.bytes)) else { return Vec::new() };
     let mut found = Vec::new();
     let set = [&past.inspection, &past.application];
-    let is_foreign = |configuration: &Configuration<'_>| {
-        let is_ours = |target: &String| set.contains(&target);
-        patterns.iter().any(|pattern| configuration.behavior(pattern).is_none_or(|one| !is_ours(&one.target)))
-    };
-    if is_foreign(&present) {
-        // What react has never noted to be over goes on, for people too.
-        let goes_on = |version: &&Version| {
-            !past.noted.contains(&version.etag)
-                || Configuration::read(&version.bytes).is_some_and(|one| is_foreign(&one))
+    if present.is_foreign(&patterns, &set) {
+        // By what was protected then, or is now: an Update may have changed that.
+        let was_foreign = |version: &&Version| {
+            past.noted_foreign.contains(&version.etag)
+                || Configuration::read(&version.bytes).is_some_and(|one| one.is_foreign(&patterns, &set))
         };
-        let began = versions
-            .iter()
-            .rev()
-            .take_while(goes_on)
-            .filter(|version| Configuration::read(&version.bytes).is_some_and(|one| is_foreign(&one)));
+        // What react has never noted to be over goes on, for people too.
+        let goes_on = |version: &&Version| !past.noted.contains(&version.etag) || was_foreign(version);
+        let began = versions.iter().rev().take_while(goes_on).filter(was_foreign);
         if is_untold(world, "foreign origin", began.last().map(|version| version.at), TOLD_WITHIN) {
             found.push(Violation::new("I11", "a protected behaviour is foreign, and nobody was told"));
         }

@@ -35,7 +35,7 @@ struct Flipped {
     /// changes the posture before react has seen it takes away the proof.
     is_recorded: bool,
     is_certain: bool,
-    /// Versions of the distribution before it.
+    /// Versions of the distribution up to its own.
     versions: usize,
 }
 
@@ -53,7 +53,7 @@ impl Damping {
             at: flip.now,
             is_recorded: false,
             is_certain,
-            versions: world.versions().len(),
+            versions: up_to_its_own(world, flip.process),
         });
         found
     }
@@ -118,6 +118,13 @@ impl Damping {
         let is_late = *ending == Ending::TimedOut && process.function == Function::Flip && had_its_time;
         is_late.then(|| Violation::new("I13", "flip was killed by Lambda's time-out"))
     }
+}
+
+/// Somebody else may have written at the very moment of the flip, and the world is ahead by that.
+fn up_to_its_own(world: &SimWorld, process: ProcessId) -> usize {
+    let versions = world.versions();
+    let own = versions.iter().rposition(|version| version.author == Author::Process(process));
+    own.map_or(versions.len(), |own| own + 1)
 }
 
 /// Whether nobody wrote the distribution after the flip.

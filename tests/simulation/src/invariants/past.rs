@@ -41,6 +41,8 @@ pub(crate) struct Past {
     fell_silent: Option<Timestamp>,
     /// Configurations that react had read when it wrote the row.
     pub(crate) noted: BTreeSet<ETag>,
+    /// Those of them in which a behaviour that was protected then was foreign.
+    pub(crate) noted_foreign: BTreeSet<ETag>,
     /// The bypass that the ledger records, if the last that it records is one.
     bypass: Option<Bypass>,
     notes: Vec<Notes>,
@@ -113,6 +115,7 @@ impl Past {
             silent_since: None,
             fell_silent: None,
             noted: BTreeSet::new(),
+            noted_foreign: BTreeSet::new(),
             bypass: None,
             notes: Vec::new(),
             asks: Vec::new(),
@@ -307,7 +310,15 @@ impl Past {
         let process = world.process(id);
         let notes = &self.notes[id.0];
         if process.function == Function::React {
-            self.noted.extend(process.read.iter().filter(|read| !read.is_mangled).map(|read| read.etag.clone()));
+            if let Some(read) = process.read.as_ref().filter(|read| !read.is_mangled) {
+                self.noted.insert(read.etag.clone());
+                let patterns: Vec<String> = self.row.iter().flat_map(|row| protected(row)).collect();
+                let set = [&self.inspection, &self.application];
+                let is_foreign = Configuration::read(&read.bytes).is_some_and(|read| read.is_foreign(&patterns, &set));
+                if is_foreign {
+                    self.noted_foreign.insert(read.etag.clone());
+                }
+            }
             if notes.heard_alarm {
                 self.silent_since = self.fell_silent.filter(|_| is_silent(self.alarm.0));
             }

@@ -1,18 +1,20 @@
 //! What exists because of us: nothing of anybody else's is removed, no name is left without a record while an edge may ask
 //! for it, and in the end everything is there or nothing is (I17, I18, I20).
 
+use std::collections::BTreeMap;
+
 use failopen::id::{HealthCheckId, Hostname};
 use failopen::ledger::Lifecycle;
 use failopen::port::RecordSet;
 use failopen_tests::{Operation, world};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Violation;
 use super::configuration::Configuration;
 use super::past::Past;
 use super::protection;
 use crate::stack::{RequestKind, RequestState};
-use crate::step::{Author, Called, EditKind, Function, ProcessId, Put};
+use crate::step::{Author, Called, Cause, EditKind, Function, ProcessId, Put};
 use crate::world::SimWorld;
 
 /// The zone as it was after the last step, and what we wrote into it.
@@ -20,6 +22,12 @@ use crate::world::SimWorld;
 pub(crate) struct Provisioning {
     records: Vec<RecordSet>,
     written: Vec<RecordSet>,
+    /// Since when each name that has records has had them without a break.
+    since: BTreeMap<Hostname, Timestamp>,
+    /// Records of ours that somebody had changed and then put back.
+    put_back: Vec<RecordSet>,
+    /// The zone as a Delete that was at work read it last.
+    seen_by_delete: Option<Vec<RecordSet>>,
     /// Health checks of records that somebody had changed and then removed: a Delete that came between left them for that record.
     abandoned: Vec<HealthCheckId>,
     /// The last records of a name were removed by somebody else.
@@ -32,7 +40,17 @@ impl Provisioning {
     pub(crate) fn begin(world: &SimWorld) -> Self {
         let records = records(world);
         let written = records.iter().filter(|record| record.set_identifier.is_some()).cloned().collect();
-        Self { records, written, abandoned: Vec::new(), emptied_by_others: false, late_checks: Vec::new() }
+        let since = records.iter().map(|record| (record.name.clone(), Timestamp::MIN)).collect();
+        Self {
+            records,
+            written,
+            since,
+            put_back: Vec::new(),
+            seen_by_delete: None,
+            abandoned: Vec::new(),
+            emptied_by_others: false,
+            late_checks: Vec::new(),
+        }
     }
 
     /// Somebody else changed something.
@@ -40,7 +58,9 @@ impl Provisioning {
         let present = records(world);
         let gone = self.records.iter().filter(|record| !present.contains(record) && !self.written.contains(record));
         self.abandoned.extend(gone.filter_map(|record| record.health_check.clone()));
-        self.records = present;
+        let put_back = present.iter().filter(|record| !self.records.contains(record) && self.written.contains(record));
+        self.put_back.extend(put_back.cloned());
+        self.now_present(world, present);
         self.emptied_by_others |= kind == EditKind::RecordsRemoved;
     }
 
@@ -49,6 +69,15 @@ impl Provisioning {
         if called.operation == Operation::CreateHealthCheck && called.applied && is_over() {
             let newest = world.cloud().health().ids().last().cloned();
             self.late_checks.extend(newest.map(|id| (id, called.process)));
+        }
+        let is_deleting = world.row().is_some_and(|row| row.lifecycle == Lifecycle::Deleting);
+        let is_delete = match world.process(called.process).cause {
+            Cause::Request(number) => world.requests()[number].kind == RequestKind::Delete,
+            Cause::Tick | Cause::Alarm { .. } | Cause::Converge(_) | Cause::Operator => false,
+        };
+        let looks = called.operation == Operation::ListResourceRecordSets && called.told.is_ok();
+        if looks && is_delete && is_deleting {
+            self.seen_by_delete = Some(self.records.clone());
         }
         if called.operation != Operation::ChangeResourceRecordSets || !called.applied {
             return Vec::new();
@@ -60,15 +89,34 @@ impl Provisioning {
             let what = format!("a record of {} was removed that is not as we wrote it", record.name);
             found.push(Violation::new("I17", what));
         }
-        self.written.extend(present.iter().filter(|record| !self.records.contains(record)).cloned());
-        self.records = present;
+        let made: Vec<RecordSet> = present.iter().filter(|record| !self.records.contains(record)).cloned().collect();
+        self.put_back.retain(|record| !made.contains(record));
+        self.written.extend(made);
+        let since = self.since.clone();
+        self.now_present(world, present);
         self.emptied_by_others = false;
         for record in &removed {
             if !self.has_records(&record.name) {
-                found.extend(still_asked_for(world, called, record));
+                let since = since.get(&record.name).copied().unwrap_or(Timestamp::MIN);
+                found.extend(still_asked_for(world, called, record, since));
             }
         }
         found
+    }
+
+    fn now_present(&mut self, world: &SimWorld, present: Vec<RecordSet>) {
+        self.records = present;
+        self.since.retain(|name, _| self.records.iter().any(|record| record.name == *name));
+        for record in &self.records {
+            self.since.entry(record.name.clone()).or_insert(world.now());
+        }
+    }
+
+    /// Whether a record that is left was somebody else's for the Delete: it had been changed when that looked, and was put back
+    /// afterwards, when nothing was known of it any more.
+    fn was_somebody_elses(&self, record: &RecordSet) -> bool {
+        let was_seen = self.seen_by_delete.as_ref().is_none_or(|seen| seen.contains(record));
+        self.put_back.contains(record) && !was_seen
     }
 
     fn has_records(&self, name: &Hostname) -> bool {
@@ -124,7 +172,7 @@ impl Provisioning {
         }
         let ours =
             self.records.iter().filter(|record| self.written.contains(record) && record.set_identifier.is_some());
-        for record in ours {
+        for record in ours.filter(|record| !self.was_somebody_elses(record)) {
             left(format!("our record of {}", record.name));
         }
         // A record that somebody changed stays, and with it the check that it names.
@@ -172,9 +220,10 @@ fn records(world: &SimWorld) -> Vec<RecordSet> {
 
 /// Whether an edge may still ask for a name whose last record has just been removed.
 ///
-/// An edge has a configuration until the next one has reached it, and an answer for the record's TTL. What others wrote after
-/// the process's last look cannot be known to it and does not count.
-fn still_asked_for(world: &SimWorld, called: &Called, removed: &RecordSet) -> Option<Violation> {
+/// An edge has a configuration until the next one has reached it, and an answer for the record's TTL. Where it stopped asking
+/// before the name had records again (`since`), it has no answer of these, and those before were judged when they were removed.
+/// What others wrote after the process's last look cannot be known to it and does not count.
+fn still_asked_for(world: &SimWorld, called: &Called, removed: &RecordSet, since: Timestamp) -> Option<Violation> {
     let versions = world.versions();
     let read = world.process(called.process).read.clone();
     let seen = read.and_then(|read| versions.iter().rposition(|version| version.etag == read.etag));
@@ -183,7 +232,10 @@ fn still_asked_for(world: &SimWorld, called: &Called, removed: &RecordSet) -> Op
     versions.iter().enumerate().find_map(|(number, version)| {
         let is_unseen = seen.is_none_or(|seen| number > seen) && matches!(version.author, Author::Foreign(_));
         let next = versions.get(number + 1);
-        let has_left = next.is_some_and(|next| next.at + deploy_time + ttl <= world.now());
+        let has_left = next.is_some_and(|next| {
+            let asked_last = next.at + deploy_time;
+            asked_last + ttl <= world.now() || asked_last <= since
+        });
         if is_unseen || has_left {
             return None;
         }
