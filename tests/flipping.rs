@@ -810,6 +810,19 @@ fn a_converge_delivered_twice_changes_once() {
 }
 
 #[test]
+fn a_converge_that_meets_a_flip_at_work_does_not_make_two_flips_of_one() {
+    let world = World::standard();
+    let other = world.clone();
+    world.cloud.on(PUT).nth(1).before(move |_| {
+        // The first one's intent is in the ledger, and its write is on the way.
+        let answer = other.flip(converge_now(&other, "bypassed"));
+        assert_eq!(outcome(&answer), "held", "{answer:?}");
+    });
+    assert_eq!(outcome(&world.flip(converge_now(&world, "bypassed"))), "changed");
+    assert_eq!((puts(&world), world.row().flips.len()), (1, 1));
+}
+
+#[test]
 fn two_flips_at_once_end_with_one_change() {
     let world = World::standard();
     world.cloud.interleave();

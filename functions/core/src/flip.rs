@@ -7,7 +7,7 @@ use crate::decide::{budget_spent, dwelling};
 use crate::decision::Reason;
 use crate::document::{Document, Edit};
 use crate::id::{Hostname, OriginId, PathPattern};
-use crate::ledger::{Lifecycle, MadeDistribution, PinPosture, Row};
+use crate::ledger::{Lifecycle, MadeDistribution, PendingFlip, PinPosture, Row};
 use crate::port::Converge;
 use crate::posture::{Posture, Side};
 use crate::spec::EdgeFailOpen;
@@ -189,6 +189,8 @@ fn combined(sides: impl Iterator<Item = Option<Side>>) -> Posture {
 
 /// How old a request of react may be before flip refuses to act on it.
 const CONVERGE_LIFE: SignedDuration = SignedDuration::from_secs(120);
+/// Whoever has begun a flip has written it within this time, or never will: the time-out of flip in template.yaml.
+const FLIP_LIFE: SignedDuration = SignedDuration::from_secs(55);
 
 /// Why a `converge` request must not be carried out any more: it is old, or the ledger has moved on since it was decided.
 pub fn converge_is_stale(row: &Row, request: &Converge, now: Timestamp) -> Option<String> {
@@ -223,7 +225,10 @@ pub fn converge_is_stale(row: &Row, request: &Converge, now: Timestamp) -> Optio
     if let Some(flip) = row.flips.last().filter(|flip| flip.at > request.decided_at) {
         return Some(format!("there was a newer flip at {}", flip.at));
     }
-    if let Some(pending) = row.pending.as_ref().filter(|pending| pending.at > request.decided_at) {
+    // One begun before the decision counts as well: its write may be on the way, and would make two flips of one.
+    let may_be_written =
+        |pending: &&PendingFlip| pending.at > request.decided_at || now.duration_since(pending.at).abs() < FLIP_LIFE;
+    if let Some(pending) = row.pending.as_ref().filter(may_be_written) {
         return Some(format!("another flip was begun at {}, and it is not known yet what became of it", pending.at));
     }
     match row.spec.automation.edge_fail_open {

@@ -172,7 +172,7 @@ fn a_request_is_held_where_the_ledger_has_moved_on_since() {
 }
 
 #[test]
-fn a_flip_that_was_begun_since_and_whose_end_is_not_known_holds_a_request() {
+fn a_flip_whose_end_is_not_known_holds_a_request_as_long_as_its_maker_may_live() {
     let begun = |seconds| PendingFlip {
         at: ago(seconds),
         from: Posture::Inspected,
@@ -181,8 +181,13 @@ fn a_flip_that_was_begun_since_and_whose_end_is_not_known_holds_a_request() {
         reason: "AlarmActive".to_owned(),
         requested_by: None,
     };
-    held_for("was begun", |row| row.pending = Some(begun(9)));
-    assert_eq!(held(|row| row.pending = Some(begun(10))), None);
+    for seconds in [-54, 9, 10, 54] {
+        held_for("was begun", |row| row.pending = Some(begun(seconds)));
+    }
+    assert_eq!(held(|row| row.pending = Some(begun(55))), None);
+    let request = request(Side::Bypassed, 100);
+    let row = Row { pending: Some(begun(99)), ..sample::row() };
+    assert!(converge_is_stale(&row, &request, noon()).is_some(), "it was begun since");
 }
 
 #[test]
