@@ -13,8 +13,9 @@ use failopen_tests::inventory::Inventory;
 use failopen_tests::overlap::Process;
 use failopen_tests::stack::{Stack, TIME_OUT};
 use failopen_tests::upkeep::Upkeep;
-use failopen_tests::world::application_origin;
+use failopen_tests::world::{OWNER, application_origin};
 use failopen_tests::{Moment, Operation, World};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 /// One request, and what there is before it.
@@ -239,4 +240,58 @@ fn two_protections_of_one_distribution_come_and_go_at_the_same_time() {
         assert_eq!(watch.faults(), [""; 0], "seed {seed}");
     }
     println!("two protections of one distribution: {runs} pairs, {refused} answers FAILED");
+}
+
+/// The time that passes while another process runs is not taken from this one.
+const UNHURRIED: SignedDuration = SignedDuration::from_mins(55);
+
+fn unhurried<'p>(stack: &'p Stack<'_>, event: &Value) -> Process<'p, ()> {
+    let deadline = stack.world.clock.aws_now() + UNHURRIED;
+    let event = event.clone();
+    stack.world.cloud.process(async move {
+        let work = failopen_provision::handle(&stack.engine, &stack.world.cloud, &stack.world.clock, deadline, event);
+        work.await.expect("no function error");
+    })
+}
+
+/// A protection that is there, an Update of it, and the Update that rolls that one back.
+fn rolled_back(stack: &mut Stack<'_>) -> (Value, Value) {
+    stack.set(json!({"Traffic": ["*", "/ours/*"], "RecordTtl": "60"}));
+    assert_eq!(stack.create()["Status"], "SUCCESS");
+    let as_created = stack.properties.clone();
+    stack.set(json!({"Traffic": ["*", "/ours/new/*"], "RecordTtl": "30"}));
+    let older = stack.request("Update");
+    stack.properties = as_created;
+    (older, stack.request("Update"))
+}
+
+/// How many calls a request makes where nothing goes wrong, and what there is then.
+fn alone(before: impl Fn(&mut Stack<'_>) -> Value) -> (u64, Inventory) {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    let request = before(&mut stack);
+    let last = world.cloud.last_call();
+    unhurried(&stack, &request).finish();
+    assert_eq!(answer_of(&world, &request)["Status"], "SUCCESS");
+    (world.cloud.last_call() - last, Inventory::of(&world.cloud).with_checks_alike(OWNER))
+}
+
+#[test]
+fn two_copies_of_an_update_know_together_which_behaviours_they_have_added() {
+    let (calls, expected) = alone(|stack| rolled_back(stack).0);
+    for point in 1..=calls {
+        let context = format!("the other copy before call {point}");
+        let world = World::bare();
+        let bare = Inventory::of(&world.cloud);
+        let watch = Upkeep::of(&world);
+        let mut stack = Stack::new(&world);
+        let (update, _) = rolled_back(&mut stack);
+        let mut running = unhurried(&stack, &update);
+        running.advance(point, Moment::Before);
+        unhurried(&stack, &update).finish();
+        running.finish();
+        let differences = expected.differences(&Inventory::of(&world.cloud).with_checks_alike(OWNER));
+        assert!(differences.is_empty(), "{context}:\n{}", differences.join("\n"));
+        cleaned_up(&world, &mut stack, &bare, &watch, &context);
+    }
 }

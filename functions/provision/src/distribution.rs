@@ -1,5 +1,7 @@
 //! The distribution: one fenced write puts the protection in, one takes it out.
 
+use std::cell::Cell;
+
 use failopen::document::{Document, check_edit};
 use failopen::finding::{Code, Finding, Target};
 use failopen::id::{DistributionId, ETag};
@@ -43,12 +45,16 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
             left.clone_from(&wiring.left);
         }
         if wiring.edits.is_empty() {
-            settle(job, entry, spec, wiring.made, None, attempt > 1).await?;
-            return Ok(Ensured { document, left });
+            if settle(job, entry, spec, wiring.made, None, attempt > 1).await? {
+                return Ok(Ensured { document, left });
+            }
+            continue;
         }
         check_edit(&document, &wiring.after, &wiring.edits)
             .map_err(|error| Stop::Failed(format!("Nothing was written to {}: {error}.", spec.distribution)))?;
-        intend(job, entry, &wiring.made).await?;
+        if !intend(job, entry, &wiring.made).await? {
+            continue;
+        }
         match job.cloud.put_distribution(&spec.distribution, wiring.after.bytes(), &etag).await {
             Ok(accepted) => {
                 tracing::info!(protection = %spec.name, step = "distribution", outcome = "written",
@@ -57,8 +63,9 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
                 if let Some((read_back, etag)) = confirmed(job, spec, &wiring).await {
                     // What somebody has edited since is no part of what we added.
                     let ours = (etag == accepted.etag).then_some(&read_back);
-                    settle(job, entry, spec, wiring.made, ours, true).await?;
-                    return Ok(Ensured { document: read_back, left });
+                    if settle(job, entry, spec, wiring.made, ours, true).await? {
+                        return Ok(Ensured { document: read_back, left });
+                    }
                 }
             }
             Err(fault) if is_doubtful(&fault) => {
@@ -130,30 +137,54 @@ fn is_doubtful(fault: &Fault) -> bool {
     }
 }
 
-/// Records what is about to be written, beside what is certainly there, so that a crash can be undone.
+/// Changes the row, unless it claims other things in the distribution by now than those that the change was planned on: another
+/// copy of this request has written between, and what it added would be taken for what was there before us. Says whether
+/// the row is as the change makes it; where it is not, everything has to be planned again.
+async fn save_as_planned<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    entry: &mut Entry,
+    id: &DistributionId,
+    change: impl Fn(&mut Row),
+) -> Result<bool, Stop> {
+    let planned_on = Ours::of(&entry.row, id);
+    let is_as_planned = Cell::new(true);
+    let saved = entry.save(job, |row| {
+        let mut next = row.clone();
+        change(&mut next);
+        // Where the row holds the change already, that is our own write, the answer of which was lost.
+        is_as_planned.set(next == *row || Ours::of(row, id) == planned_on);
+        if is_as_planned.get() {
+            *row = next;
+        }
+    });
+    saved.await?;
+    Ok(is_as_planned.get())
+}
+
+/// Records what is about to be written, beside what is certainly there, so that a crash can be undone. Says whether it is
+/// recorded, as [`save_as_planned`] does.
 async fn intend<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     entry: &mut Entry,
     made: &MadeDistribution,
-) -> Result<(), Stop> {
-    entry
-        .save(job, |row| {
-            let intent = MadeDistribution { written: false, ..made.clone() };
-            match &row.made.distribution {
-                Some(present) if present.written => {
-                    let intent = Replaced::Distribution(intent);
-                    if !row.made.replaced.contains(&intent) {
-                        row.made.replaced.push(intent);
-                    }
+) -> Result<bool, Stop> {
+    save_as_planned(job, entry, &made.id, |row| {
+        let intent = MadeDistribution { written: false, ..made.clone() };
+        match &row.made.distribution {
+            Some(present) if present.written => {
+                let intent = Replaced::Distribution(intent);
+                if !row.made.replaced.contains(&intent) {
+                    row.made.replaced.push(intent);
                 }
-                Some(_) | None => row.made.distribution = Some(intent),
             }
-        })
-        .await
+            Some(_) | None => row.made.distribution = Some(intent),
+        }
+    })
+    .await
 }
 
 /// Records what is there now. From here on flip and react act on it, so after a write the names that they compare it with
-/// go into the row together with it.
+/// go into the row together with it. Says whether it is recorded, as [`save_as_planned`] does.
 async fn settle<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     entry: &mut Entry,
@@ -161,7 +192,7 @@ async fn settle<C: Observe + Apply, K: Clock>(
     mut made: MadeDistribution,
     read_back: Option<&Document>,
     wrote: bool,
-) -> Result<(), Stop> {
+) -> Result<bool, Stop> {
     made.written = true;
     let known = Ours::of(&entry.row, &spec.distribution);
     for behavior in made.behaviors.iter_mut().filter(|behavior| behavior.cloned.is_some()) {
@@ -174,21 +205,20 @@ async fn settle<C: Observe + Apply, K: Clock>(
             behavior.cloned = read_back.content_hash(&behavior.path_pattern);
         }
     }
-    entry
-        .save(job, |row| {
-            if let Some(before) = row.made.distribution.take().filter(|before| before.id != made.id) {
-                row.made.replaced.push(Replaced::Distribution(before));
-            }
-            row.made.replaced.retain(|replaced| match replaced {
-                Replaced::Distribution(former) => former.id != made.id,
-                Replaced::Records(_) | Replaced::HealthCheck(_) => true,
-            });
-            row.made.distribution = Some(made.clone());
-            if wrote {
-                row.spec = spec.clone();
-            }
-        })
-        .await
+    save_as_planned(job, entry, &spec.distribution, |row| {
+        if let Some(before) = row.made.distribution.take().filter(|before| before.id != made.id) {
+            row.made.replaced.push(Replaced::Distribution(before));
+        }
+        row.made.replaced.retain(|replaced| match replaced {
+            Replaced::Distribution(former) => former.id != made.id,
+            Replaced::Records(_) | Replaced::HealthCheck(_) => true,
+        });
+        row.made.distribution = Some(made.clone());
+        if wrote {
+            row.spec = spec.clone();
+        }
+    })
+    .await
 }
 
 /// What taking a protection out of a distribution came to.
