@@ -395,14 +395,14 @@ fn two_protections_share_a_distribution_but_no_behaviour() {
 }
 
 #[test]
-fn an_update_that_only_concerns_the_ledger_is_one_row_write() {
+fn an_update_that_only_concerns_the_ledger_writes_nothing_else() {
     let world = World::bare();
     let mut stack = Stack::new(&world);
     succeeded(stack.create());
     world.cloud.clear_calls();
     let answer = succeeded(stack.set(json!({"HoldDownSeconds": "60", "Priority": "5", "FailBack": "manual"})).update());
     assert_eq!(answer["PhysicalResourceId"], format!("failopen-www-{OWNER}"));
-    assert_eq!(writes(&world), [Operation::PutItem]);
+    assert_eq!(writes(&world), [Operation::PutItem; 2], "that it has begun, and what came of it");
     assert_eq!((world.row().spec.automation.hold_down_seconds, world.row().spec.priority), (60, 5));
     assert_eq!(world.row().lifecycle, Lifecycle::Active);
 }

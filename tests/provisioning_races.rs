@@ -1,5 +1,6 @@
 //! Create, Update and Delete among others: flips that act between their calls, a second protection of the same distribution
-//! at the same time, and calls that fail in every way at every place.
+//! at the same time, requests that Lambda delivers again when CloudFormation has gone on, and calls that fail in every way at
+//! every place.
 //!
 //! `cargo test -p failopen-tests --test provisioning_races -- --nocapture` prints how many runs there were.
 
@@ -277,6 +278,40 @@ fn alone(before: impl Fn(&mut Stack<'_>) -> Value) -> (u64, Inventory) {
 }
 
 #[test]
+fn an_older_update_that_is_delivered_again_takes_nothing_of_a_newer_one_back() {
+    let (calls_of_older, _) = alone(|stack| rolled_back(stack).0);
+    let (calls, expected) = alone(|stack| rolled_back(stack).1);
+    let (mut runs, mut wrong) = (0, Vec::new());
+    for died_before in 1..=calls_of_older {
+        for point in (1..=calls).filter(|point| (point + died_before) % 2 == 0) {
+            let context =
+                format!("it died before call {died_before}, and came again before call {point} of the newer one");
+            let world = World::bare();
+            let bare = Inventory::of(&world.cloud);
+            let watch = Upkeep::of(&world);
+            let mut stack = Stack::new(&world);
+            let (older, newer) = rolled_back(&mut stack);
+            let mut first = unhurried(&stack, &older);
+            first.advance(died_before, Moment::Before);
+            drop(first);
+            let mut running = unhurried(&stack, &newer);
+            running.advance(point, Moment::Before);
+            unhurried(&stack, &older).finish();
+            running.finish();
+            let answer = answer_of(&world, &newer);
+            let differences = expected.differences(&Inventory::of(&world.cloud).with_checks_alike(OWNER));
+            if answer["Status"] != "SUCCESS" || !differences.is_empty() {
+                wrong.push(format!("{context}: {answer}\n{}", differences.join("\n")));
+            }
+            cleaned_up(&world, &mut stack, &bare, &watch, &context);
+            runs += 1;
+        }
+    }
+    println!("an older Update that comes again: {runs} runs");
+    assert!(runs > 0 && wrong.is_empty(), "{} of {runs}:\n{}", wrong.len(), wrong[..wrong.len().min(5)].join("\n"));
+}
+
+#[test]
 fn two_copies_of_an_update_know_together_which_behaviours_they_have_added() {
     let (calls, expected) = alone(|stack| rolled_back(stack).0);
     for point in 1..=calls {
@@ -294,4 +329,82 @@ fn two_copies_of_an_update_know_together_which_behaviours_they_have_added() {
         assert!(differences.is_empty(), "{context}:\n{}", differences.join("\n"));
         cleaned_up(&world, &mut stack, &bare, &watch, &context);
     }
+}
+
+/// A protection of which a Delete and then a Create have failed, that Create, and the Delete that follows.
+fn failed_twice(stack: &mut Stack<'_>) -> (Value, Value) {
+    assert_eq!(stack.create()["Status"], "SUCCESS");
+    let id = stack.physical_id.clone();
+    let world = stack.world;
+    world.cloud.on(Operation::GetDistributionConfig).fail(FaultKind::Unknown);
+    assert_eq!(stack.delete()["Status"], "FAILED");
+    stack.physical_id = None;
+    let create = stack.request("Create");
+    assert_eq!(stack.deliver(create.clone())["Status"], "FAILED");
+    world.cloud.heal();
+    stack.physical_id = id;
+    (create, stack.request("Delete"))
+}
+
+#[test]
+fn a_create_that_is_delivered_again_does_not_end_the_delete_that_came_after_it() {
+    let (calls, _) = alone(|stack| failed_twice(stack).1);
+    for point in 1..=calls {
+        let context = format!("the Create came again before call {point} of the Delete");
+        let world = World::bare();
+        let bare = Inventory::of(&world.cloud);
+        let watch = Upkeep::of(&world);
+        let mut stack = Stack::new(&world);
+        let (create, delete) = failed_twice(&mut stack);
+        let mut running = unhurried(&stack, &delete);
+        running.advance(point, Moment::Before);
+        unhurried(&stack, &create).finish();
+        running.finish();
+        let answer = answer_of(&world, &delete);
+        assert_eq!(answer["Status"], "SUCCESS", "{context}: {answer}");
+        let differences = bare.differences(&Inventory::of(&world.cloud));
+        assert!(differences.is_empty(), "{context}:\n{}", differences.join("\n"));
+        assert_eq!(watch.faults(), [""; 0], "{context}");
+    }
+}
+
+#[test]
+fn a_delete_that_is_given_up_and_delivered_again_removes_nothing_of_the_create_that_came_after_it() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    assert_eq!(stack.create()["Status"], "SUCCESS");
+    let complete = Inventory::of(&world.cloud).with_checks_alike(OWNER);
+    world.cloud.on(Operation::GetDistributionConfig).fail(FaultKind::Unknown);
+    let delete = stack.request("Delete");
+    assert_eq!(stack.deliver(delete.clone())["Status"], "FAILED");
+    world.cloud.heal();
+    assert_eq!(stack.create()["Status"], "SUCCESS");
+    stack.deliver(delete);
+    let differences = complete.differences(&Inventory::of(&world.cloud).with_checks_alike(OWNER));
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn records_that_a_create_had_on_the_way_when_its_delete_looked_are_not_left() {
+    let batch = Scene::Create.calls().iter().position(|call| *call == Operation::ChangeResourceRecordSets);
+    let batch = batch.expect("a Create makes records") as u64 + 1;
+    let world = World::bare();
+    let bare = Inventory::of(&world.cloud);
+    let watch = Upkeep::of(&world);
+    let mut stack = Stack::new(&world);
+    let create = Scene::Create.request(&mut stack);
+    stack.physical_id = Some("site-Protection-1K2N3B4V5C6X7".to_owned());
+    let delete = stack.request("Delete");
+    let mut creating = unhurried(&stack, &create);
+    creating.advance(batch, Moment::Before);
+    let mut deleting = unhurried(&stack, &delete);
+    while world.cloud.calls().last().is_none_or(|call| call.operation != Operation::ListResourceRecordSets) {
+        assert!(deleting.step(), "a Delete looks at the records");
+    }
+    creating.step();
+    deleting.finish();
+    creating.finish();
+    let differences = bare.differences(&Inventory::of(&world.cloud));
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert_eq!(watch.faults(), [""; 0]);
 }

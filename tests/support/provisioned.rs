@@ -27,6 +27,7 @@ pub(crate) fn row(spec: &Spec, made: Made) -> Row {
         watch: Watch::default(),
         answered: None,
         created_by: None,
+        newest: None,
         tombstones: Vec::new(),
     }
 }

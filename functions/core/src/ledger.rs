@@ -12,7 +12,7 @@ use crate::id::{
 };
 use crate::posture::{Posture, Side, Traffic};
 use crate::spec::{Spec, ZoneRole};
-use crate::tombstone::Tombstone;
+use crate::tombstone::{Sent, Tombstone};
 
 /// One protection as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,10 @@ pub struct Row {
     /// RequestId of the Create that made this row: another Create comes only after every Delete has ended.
     #[serde(default)]
     pub created_by: Option<String>,
+    /// The newest request of CloudFormation that has begun on this row, whatever became of it: what was sent before it is
+    /// over, and stops before it writes.
+    #[serde(default)]
+    pub newest: Option<Sent>,
     /// What was under this name before: requests of that time are over.
     #[serde(default)]
     pub tombstones: Vec<Tombstone>,
@@ -60,9 +64,6 @@ pub struct Row {
 pub struct Answered {
     pub request_id: String,
     pub body: String,
-    /// When CloudFormation sent it, as far as that is known: what it sent before is over.
-    #[serde(default)]
-    pub sent_at: Option<Timestamp>,
 }
 
 /// A row with the version that a write must be conditional on.
@@ -306,7 +307,20 @@ impl Row {
             watch: Watch::default(),
             answered: None,
             created_by: None,
+            newest: None,
             tombstones: Vec::new(),
+        }
+    }
+
+    /// The newest request, where CloudFormation has certainly sent it after `request`.
+    pub fn newer_than(&self, request: &Sent) -> Option<&Sent> {
+        self.newest.as_ref().filter(|newest| request.is_before(newest))
+    }
+
+    /// Notes that `request` has begun, unless it is known to be over.
+    pub fn note_request(&mut self, request: &Sent) {
+        if self.newer_than(request).is_none() {
+            self.newest = Some(request.clone());
         }
     }
 

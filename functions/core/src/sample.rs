@@ -107,6 +107,7 @@ pub(crate) fn row() -> Row {
         watch: Watch::default(),
         answered: None,
         created_by: None,
+        newest: None,
         tombstones: Vec::new(),
     }
 }

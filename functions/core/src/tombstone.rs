@@ -34,16 +34,22 @@ pub struct Buried {
 }
 
 /// One request of CloudFormation, as far as it can be put in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
     pub request_id: String,
     /// When CloudFormation signed the request's ResponseURL; `None` where the URL does not say.
+    #[serde(default)]
     pub at: Option<Timestamp>,
 }
 
 impl Sent {
     pub fn new(request_id: impl Into<String>, response_url: &str) -> Self {
         Self { request_id: request_id.into(), at: signed_at(response_url) }
+    }
+
+    /// Whether CloudFormation has certainly gone on to `other` since it sent this one.
+    pub fn is_before(&self, other: &Sent) -> bool {
+        self.request_id != other.request_id && self.at.zip(other.at).is_some_and(|(this, other)| this < other)
     }
 }
 
@@ -128,6 +134,20 @@ mod tests {
             ["", "https://bucket/x", "https://bucket/x?X-Amz-Date=", "https://bucket/x?X-Amz-Date=20269922T120000Z"]
         {
             assert_eq!(Sent::new("r", url).at, None, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_request_comes_before_another_only_where_both_say_when_they_were_signed() {
+        assert!(sent("one", 9).is_before(&sent("other", 10)));
+        for (this, other) in [
+            (sent("one", 10), sent("other", 10)),
+            (sent("one", 11), sent("other", 10)),
+            (sent("one", 9), sent("one", 10)),
+            (sent("one", 9), undated("other")),
+            (undated("one"), sent("other", 10)),
+        ] {
+            assert!(!this.is_before(&other), "{this:?} {other:?}");
         }
     }
 

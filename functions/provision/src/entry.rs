@@ -32,8 +32,8 @@ impl Entry {
         for attempt in 1..=ATTEMPTS {
             let (tombstones, version) = match slot(job, name).await? {
                 Slot::Taken(found) => {
-                    // A Delete that is delivered again, when what it removed has long been made anew.
-                    let is_over = is_over(job, &found.row.tombstones);
+                    // A Delete that is delivered again, when what it was to remove has long been made anew.
+                    let is_over = is_given_up(job, &found.row) || is_over(job, &found.row.tombstones);
                     return Ok((found.row.owner == job.owner && !is_over).then(|| Self::of(found)));
                 }
                 Slot::Buried(buried) if is_over(job, &buried.tombstones) => return Ok(None),
@@ -51,16 +51,34 @@ impl Entry {
         Err(restless())
     }
 
-    /// What stands in the place of our row before a Create or Update begins: a tombstone that comes later is the sign
-    /// that a Delete has overtaken it.
-    pub(crate) async fn tombstone<C: Observe + Apply, K: Clock>(
+    /// The first thing that a Create or Update does, before it looks at anything: our row says from here on that it has begun, so
+    /// that an older request that is delivered again stops. Returns what stands in the place of the row: a tombstone that
+    /// comes later is the sign that a Delete has overtaken this request.
+    pub(crate) async fn arrive<C: Observe + Apply, K: Clock>(
         job: &Job<'_, C, K>,
         name: &ProtectionName,
     ) -> Result<Option<Tombstone>, Stop> {
-        match slot(job, name).await? {
-            Slot::Buried(buried) => Ok(tombstone::of(&buried.tombstones, &job.owner).cloned()),
-            Slot::Free | Slot::Taken(_) => Ok(None),
+        for attempt in 1..=ATTEMPTS {
+            let found = match slot(job, name).await? {
+                Slot::Buried(buried) => return Ok(tombstone::of(&buried.tombstones, &job.owner).cloned()),
+                Slot::Free => return Ok(None),
+                Slot::Taken(found) => found,
+            };
+            let mut noted = found.row.clone();
+            let is_ours = found.row.owner == job.owner && !is_over(job, &found.row.tombstones);
+            if is_ours && found.row.lifecycle != Lifecycle::Deleting {
+                noted.note_request(&job.sent());
+            }
+            if noted == found.row {
+                return Ok(None);
+            }
+            match job.cloud.put_row(&noted, Some(found.version)).await {
+                Ok(_) => return Ok(None),
+                Err(fault) if is_doubtful(fault.kind) => settle(job, &fault, attempt).await,
+                Err(fault) => return Err(Stop::fault("Writing the ledger", &fault)),
+            }
         }
+        Err(restless())
     }
 
     fn of(versioned: Versioned) -> Self {
@@ -72,7 +90,8 @@ impl Entry {
     ///
     /// # Errors
     /// [`Stop::Superseded`] where a Delete of what this very request made is at work on it, or has ended: since the request
-    /// began (`seen` is what it saw first), or before it was sent. [`Stop::Failed`] where the name belongs to somebody else.
+    /// began (`seen` is what it saw first), or before it was sent. [`Stop::Overtaken`] where a newer Create or Update has
+    /// begun. [`Stop::Failed`] where the name belongs to somebody else.
     pub(crate) async fn begin<C: Observe + Apply, K: Clock>(
         job: &Job<'_, C, K>,
         row: Row,
@@ -93,13 +112,17 @@ impl Entry {
                         .is_some_and(|answered| answered.request_id == job.request.request_id);
                     let is_another_create =
                         found.row.created_by.is_some() && found.row.created_by != row.created_by && !has_made_it;
-                    if job.request.kind != Kind::Create || !is_another_create {
+                    // A Create that came before the Delete that is at work is no reason to give that up.
+                    let is_over = found.row.newer_than(&job.sent()).is_some();
+                    if job.request.kind != Kind::Create || !is_another_create || is_over {
                         return Err(Stop::Superseded);
                     }
                     // CloudFormation asks for the resource anew, so it has given the Delete up: what that left is taken over.
                     (taken_over(found.row, &row), Some(found.version))
                 }
-                Slot::Taken(found) => return Ok(Self::of(found)),
+                Slot::Taken(found) => {
+                    return overtaken(job, &found.row).map_or_else(|| Ok(Self::of(found)), Err);
+                }
                 Slot::Buried(buried) => {
                     let ours = tombstone::of(&buried.tombstones, &job.owner);
                     // CloudFormation updates only what exists: after a Delete it comes with a Create.
@@ -241,7 +264,7 @@ pub(crate) async fn confirm_wanted<C: Observe + Apply, K: Clock>(
 fn wanted<C, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Result<(), Stop> {
     let is_deleted = row.lifecycle == Lifecycle::Deleting && job.request.kind != Kind::Delete;
     // What stands under the name may be a later life of the protection, which a late copy of us must not adopt.
-    if row.owner != job.owner || is_deleted || is_over(job, &row.tombstones) {
+    if row.owner != job.owner || is_deleted || is_given_up(job, row) || is_over(job, &row.tombstones) {
         return Err(Stop::Superseded);
     }
     overtaken(job, row).map_or(Ok(()), Err)
@@ -262,14 +285,24 @@ fn unread(fault: &Fault) -> Stop {
 
 /// Lambda may deliver a request again when CloudFormation has long gone on: what it sent later must not be undone.
 pub(crate) fn overtaken<C, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Option<Stop> {
-    let newer = row.answered.as_ref().filter(|answered| answered.request_id != job.request.request_id)?;
-    let (this, newer) = job.sent().at.zip(newer.sent_at)?;
-    (job.request.kind != Kind::Delete && this < newer).then(|| {
-        Stop::Overtaken(format!(
-            "This request was sent at {this} and delivered again after one that CloudFormation sent at {newer}, which has \
-             succeeded and stays in force, so this one stopped; there is nothing to do."
-        ))
-    })
+    let sent = job.sent();
+    let newer = row.newer_than(&sent).filter(|_| job.request.kind != Kind::Delete)?;
+    let (this, newer_at) = sent.at.zip(newer.at)?;
+    let has_succeeded = row.answered.as_ref().is_some_and(|answered| answered.request_id == newer.request_id);
+    let (what, becomes) = match has_succeeded {
+        true => ("has succeeded and stays in force", "there is nothing to do"),
+        false => ("decides what becomes of the protection", "look at the outcome of that one"),
+    };
+    Some(Stop::Overtaken(format!(
+        "This request was sent at {this} and delivered again after one that CloudFormation sent at {newer_at}, which {what}, so \
+         this one stopped; {becomes}."
+    )))
+}
+
+/// Whether this is a Delete that CloudFormation has given up: it has asked for the resource anew, and that has begun.
+fn is_given_up<C, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> bool {
+    let is_kept = row.lifecycle != Lifecycle::Deleting;
+    job.request.kind == Kind::Delete && is_kept && row.newer_than(&job.sent()).is_some()
 }
 
 /// Whether a Delete has ended since this request was sent.

@@ -40,7 +40,7 @@ pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>)
         Some(spec) if refused.is_empty() => spec,
         Some(_) | None => return Err(Stop::Refused { problems, findings: refused }),
     };
-    let seen = Entry::tombstone(job, &spec.name).await?;
+    let seen = Entry::arrive(job, &spec.name).await?;
     let neighbors = neighbors(job.cloud, job.clock).await?;
     if problems.is_empty()
         && let Some(body) = answered(job, &spec, &neighbors.rows)
@@ -92,12 +92,13 @@ async fn bring_about<C: Observe + Apply, K: Clock>(
     seen: Option<&Tombstone>,
 ) -> Result<String, Stop> {
     let mut first = Row::creating(job.owner.clone(), &job.request.stack_id, &job.request.logical_id, spec.clone());
+    first.note_request(&job.sent());
     if job.request.kind == Kind::Create {
         first.created_by = Some(job.request.request_id.clone());
     }
     let mut entry = match Entry::begin(job, first, seen).await {
         Ok(entry) => entry,
-        Err(stop @ Stop::Superseded) => {
+        Err(stop @ (Stop::Superseded | Stop::Overtaken(_))) => {
             return Err(withdraw(job, &on_the_way(job, spec), Deleting::IsLeftAlone, stop).await);
         }
         Err(stop) => return Err(stop),
@@ -179,7 +180,7 @@ async fn finish<C: Observe + Apply, K: Clock>(
             row.spec = spec.clone();
             if row.answered.as_ref().is_none_or(|answered| answered.request_id != *request_id) {
                 let (request_id, body) = (request_id.clone(), body.clone());
-                row.answered = Some(Answered { request_id, body, sent_at: job.sent().at });
+                row.answered = Some(Answered { request_id, body });
             }
         })
         .await?;

@@ -46,6 +46,8 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
         }
         (Choice::Update(present), HealthCheckSpec::Managed(managed)) => {
             use_check(job, entry, recorded(&present)).await?;
+            // Nothing else fences this write: an older request that is delivered again must not take a newer one's settings back.
+            entry.confirm(job).await?;
             update(job, &present, managed, spec).await?;
             Ok(Chosen { id: present.id, is_new: true })
         }

@@ -43,6 +43,12 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
             let may_be_fresh = last_fault.is_some() || entry.row.lifecycle != Lifecycle::Active;
             if may_be_fresh {
                 job.pause(USUALLY_INSYNC).await?;
+                // A batch of an older request that was on its way when this one began has arrived by now.
+                let present = read(job, &zone, &wanted.name).await?;
+                let changes = establish(&wanted, claimed(&entry.row), &job.owner, &spec.name, &present);
+                if !changes.map_err(|conflict| Stop::findings(&[conflict]))?.is_empty() {
+                    continue;
+                }
             }
             return settle(job, entry, &wanted, &known).await;
         }

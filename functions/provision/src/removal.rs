@@ -30,7 +30,12 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) ->
         return Ok(Vec::new());
     };
     let Some(mut entry) = Entry::find_or_bury(job, &name).await? else { return Ok(Vec::new()) };
-    match entry.save(job, |row| row.lifecycle = Lifecycle::Deleting).await {
+    let sent = job.sent();
+    let begun = entry.save(job, |row| {
+        row.lifecycle = Lifecycle::Deleting;
+        row.note_request(&sent);
+    });
+    match begun.await {
         Ok(()) => {}
         Err(Stop::Superseded) => return Ok(Vec::new()),
         Err(stop) => return Err(stop),
@@ -96,6 +101,10 @@ pub(crate) async fn take_away<C: Observe + Apply, K: Clock>(
 async fn restore<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Result<Vec<String>, Stop> {
     let claims = distribution::claims(row);
     let ttl = records::claimed(row).map(|made| made.ttl).max();
+    if ttl.is_some() && claims.is_empty() {
+        // A Create that came no farther than its records: no edge asks for them, but they may be on their way still.
+        job.pause(IN_FLIGHT).await?;
+    }
     for round in 1..=ROUNDS {
         let first = take_out_everywhere(job, row, &claims).await?;
         let Some(ttl) = ttl.filter(|_| !claims.is_empty()) else { return Ok(first.left) };

@@ -14,7 +14,7 @@ pub(crate) enum Stop {
     Failed(String),
     /// Another request (a Delete) has taken the protection over; whatever is done now would be undone or orphaned.
     Superseded,
-    /// A newer Create or Update has succeeded: in one sentence or more.
+    /// A newer Create or Update has begun: in one sentence or more.
     Overtaken(String),
     /// Lambda's time is nearly up.
     OutOfTime,

@@ -33,7 +33,7 @@ pub(crate) enum Deleting {
     IsHelped,
 }
 
-/// A Delete is at work or has finished, or a newer request has succeeded, and what we wrote last may have come after its
+/// A Delete is at work or has finished, or a newer request has begun, and what we wrote last may have come after its
 /// look: take it out again, or an origin would lead to records that are gone. Nobody comes after us to do it, so it is tried
 /// as long as there is time. Returns `stop`, or where something may be left a stop that says so.
 pub(crate) async fn withdraw<C: Observe + Apply, K: Clock>(
