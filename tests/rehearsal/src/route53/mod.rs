@@ -1,0 +1,278 @@
+//! Route 53's data plane, which the local AWS leaves out: health checkers all over the world, and DNS that fails over by what
+//! they see.
+//!
+//! It reads health checks and records from the local AWS as they are now. It needs none of the product's functions.
+
+mod check;
+mod checkers;
+mod failover;
+mod name_server;
+mod probe;
+mod verdict;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit};
+use aws_sdk_route53::types::{ResourceRecordSet, ResourceRecordSetFailover};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+
+pub(crate) use name_server::{Host, NameServer};
+
+use crate::aws::{Aws, Wire};
+use crate::certificates::trusting_all;
+use crate::clock::{Clock, Moment};
+use crate::cloudwatch::{CHECK_DIMENSION, Datapoint, Metrics, Minute, NAMESPACE, PERCENTAGE_HEALTHY, STATUS};
+use crate::timeline::{Kind, Timeline};
+
+use check::Check;
+use checkers::Checkers;
+use failover::{Answer, Role};
+
+/// Modelled time between two looks at the configuration and the verdicts, and how short it may be here: the local AWS is a
+/// Python program.
+const GLANCE: Duration = Duration::from_secs(2);
+const SHORTEST_GLANCE: Duration = Duration::from_millis(150);
+
+/// Modelled time after which GetHealthCheckStatus hears from the checkers again although nothing has changed.
+const REPORT: Duration = Duration::from_secs(10);
+
+/// Runs until dropped.
+pub(crate) struct Route53 {
+    task: JoinHandle<()>,
+    /// Why the last round failed, if it did: a play that waits in vain wants to know.
+    trouble: Arc<Mutex<Option<String>>>,
+}
+
+impl Route53 {
+    /// `aws` and `backstage` lead straight to the local AWS: what happens inside of AWS is no call of the product's.
+    pub(crate) fn start(
+        aws: Aws,
+        backstage: Wire,
+        name_server: Arc<NameServer>,
+        timeline: Arc<Timeline>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self> {
+        let clock = timeline.clock();
+        let mut plane = DataPlane {
+            aws,
+            backstage,
+            name_server,
+            published: Minute::of(clock.now()),
+            timeline,
+            metrics,
+            tls: trusting_all()?,
+            clock,
+            posts: BTreeMap::new(),
+            answers: BTreeMap::new(),
+        };
+        let trouble = Arc::new(Mutex::new(None));
+        let told = trouble.clone();
+        let task = tokio::spawn(async move {
+            let mut glances = tokio::time::interval(clock.scale().wall(GLANCE).max(SHORTEST_GLANCE));
+            glances.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                glances.tick().await;
+                let outcome = plane.round().await;
+                *told.lock().unwrap_or_else(PoisonError::into_inner) = outcome.err().map(|error| format!("{error:#}"));
+            }
+        });
+        Ok(Self { task, trouble })
+    }
+
+    /// What keeps the checkers and DNS from working, if anything does.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Route53 {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct DataPlane {
+    aws: Aws,
+    backstage: Wire,
+    name_server: Arc<NameServer>,
+    timeline: Arc<Timeline>,
+    metrics: Arc<Metrics>,
+    tls: TlsConnector,
+    clock: Clock,
+    posts: BTreeMap<String, Post>,
+    /// What DNS answers now.
+    answers: BTreeMap<String, Answer>,
+    /// First minute whose datapoints CloudWatch does not have yet.
+    published: Minute,
+}
+
+/// What belongs to one health check.
+struct Post {
+    check: Check,
+    checkers: Checkers,
+    /// The verdict that was told last.
+    healthy: bool,
+    /// What GetHealthCheckStatus heard last, and when.
+    reported: Option<(String, Moment)>,
+}
+
+impl DataPlane {
+    async fn round(&mut self) -> Result<()> {
+        self.man_posts().await?;
+        let records = self.records().await?;
+        self.follow_verdicts(&records);
+        self.fail_over(&records).await?;
+        self.report().await?;
+        self.publish().await
+    }
+
+    /// Every health check has its checkers, with the settings that it has now.
+    async fn man_posts(&mut self) -> Result<()> {
+        let listed = self.aws.route53.list_health_checks().send().await.context("ListHealthChecks")?;
+        let mut present = BTreeSet::new();
+        for listed in listed.health_checks() {
+            let id = listed.id();
+            let Some(check) = listed.health_check_config().and_then(|config| Check::read(id, config)) else {
+                continue;
+            };
+            present.insert(id.to_owned());
+            match self.posts.get_mut(id) {
+                Some(post) if post.check == check => {}
+                Some(post) => {
+                    post.checkers.update(check.clone());
+                    post.check = check;
+                }
+                None => {
+                    let (name_server, tls) = (self.name_server.clone(), self.tls.clone());
+                    let checkers = Checkers::start(check.clone(), name_server, tls, self.clock);
+                    let healthy = checkers.health().healthy;
+                    self.posts.insert(id.to_owned(), Post { check, checkers, healthy, reported: None });
+                }
+            }
+        }
+        self.posts.retain(|id, _| present.contains(id));
+        Ok(())
+    }
+
+    /// The failover records of all zones.
+    async fn records(&self) -> Result<Vec<ResourceRecordSet>> {
+        let mut found = Vec::new();
+        for zone in self.aws.route53.list_hosted_zones().send().await.context("ListHostedZones")?.hosted_zones() {
+            let records = self.aws.route53.list_resource_record_sets().hosted_zone_id(zone.id()).send().await;
+            let records = records.context("ListResourceRecordSets")?.resource_record_sets;
+            found.extend(records.into_iter().filter(|record| record.failover().is_some()));
+        }
+        Ok(found)
+    }
+
+    /// Notes every verdict for CloudWatch, and tells those on inspection that have changed.
+    fn follow_verdicts(&mut self, records: &[ResourceRecordSet]) {
+        let now = self.clock.now();
+        // The check of a secondary is one on the application.
+        let of_application: BTreeSet<&str> = records
+            .iter()
+            .filter(|record| record.failover() == Some(&ResourceRecordSetFailover::Secondary))
+            .filter_map(ResourceRecordSet::health_check_id)
+            .collect();
+        for (id, post) in &mut self.posts {
+            let health = post.checkers.health();
+            // A disabled check has no metric (Route 53 Developer Guide, "Monitoring health checks using CloudWatch").
+            if !post.check.disabled {
+                self.metrics.observe(id, now, Datapoint { healthy: health.healthy, percentage: health.percentage });
+            }
+            if post.healthy == health.healthy {
+                continue;
+            }
+            post.healthy = health.healthy;
+            if of_application.contains(id.as_str()) {
+                continue;
+            }
+            let (kind, word) =
+                if health.healthy { (Kind::CheckHealthy, "healthy") } else { (Kind::CheckUnhealthy, "unhealthy") };
+            let (endpoint, percentage) = (post.check.endpoint(), health.percentage);
+            let text =
+                format!("Route 53 takes {endpoint} for {word}: {percentage:.0} % of the checkers see it healthy");
+            self.timeline.tell_at(now, kind, text);
+        }
+    }
+
+    async fn fail_over(&mut self, records: &[ResourceRecordSet]) -> Result<()> {
+        let healthy = self.posts.iter().map(|(id, post)| (id.clone(), post.healthy)).collect();
+        let answers = failover::answers(records, &healthy);
+        if answers == self.answers {
+            return Ok(());
+        }
+        let aliases = answers.iter().map(|(name, answer)| (name.clone(), answer.alias.clone())).collect();
+        self.name_server.fail_over(&aliases).await.context("the name server")?;
+        for (name, answer) in &answers {
+            // A new record that answers with its primary is no failover.
+            let before = self.answers.get(name).map_or(Role::Primary, |answer| answer.role);
+            if before != answer.role {
+                let kind = match answer.role {
+                    Role::Primary => Kind::DnsToInspection,
+                    Role::Secondary => Kind::DnsToApplication,
+                };
+                self.timeline.tell(kind, format!("DNS answers {name} with {}", answer.alias.target));
+            }
+        }
+        self.answers = answers;
+        Ok(())
+    }
+
+    /// Says to the local AWS what its GetHealthCheckStatus has to answer, when it is news, and now and then.
+    async fn report(&mut self) -> Result<()> {
+        let now = self.clock.now();
+        for (id, post) in &mut self.posts {
+            let Some(report) = post.checkers.finding().map(|finding| finding.report()) else {
+                continue;
+            };
+            let is_fresh = post.reported.as_ref().is_some_and(|(told, at)| *told == report && now - *at < REPORT);
+            if !is_fresh {
+                tell(&self.backstage, id, &report).await?;
+                post.reported = Some((report, now));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives CloudWatch the metrics of every minute that is over (Route 53 Developer Guide, "Monitoring health checks using
+    /// CloudWatch": a value a minute).
+    async fn publish(&mut self) -> Result<()> {
+        while self.published < Minute::of(self.clock.now()) {
+            let datapoints = self.metrics.of_minute(self.published);
+            if !datapoints.is_empty() {
+                let data = datapoints.iter().flat_map(|(check, datapoint)| metric_data(check, *datapoint)).collect();
+                let request = self.aws.cloudwatch.put_metric_data().namespace(NAMESPACE).set_metric_data(Some(data));
+                request.send().await.context("PutMetricData")?;
+            }
+            self.published = self.published.next();
+        }
+        Ok(())
+    }
+}
+
+fn metric_data(check: &str, datapoint: Datapoint) -> [MetricDatum; 2] {
+    let datum = |name, value, unit| {
+        let dimension = Dimension::builder().name(CHECK_DIMENSION).value(check).build();
+        MetricDatum::builder().metric_name(name).dimensions(dimension).value(value).unit(unit).build()
+    };
+    [
+        datum(STATUS, datapoint.status(), StandardUnit::None),
+        datum(PERCENTAGE_HEALTHY, datapoint.percentage, StandardUnit::Percent),
+    ]
+}
+
+async fn tell(backstage: &Wire, check: &str, report: &str) -> Result<()> {
+    let path = format!("/2013-04-01/healthcheck/{check}/status");
+    let body = serde_json::to_vec(&serde_json::json!({ "status": report }))?;
+    let answer = backstage.send("route53", "POST", &path, &[], &body).await?;
+    // A check that has just been deleted needs no report.
+    if answer.status != 404 {
+        answer.successful("the report of a checker")?;
+    }
+    Ok(())
+}
