@@ -1,11 +1,11 @@
-//! The real template, the real functions and the real tools on a local AWS: two scenarios of the rehearsal, as tests.
+//! The real template, the real functions and the real tools on a local AWS: scenarios of the rehearsal, as tests.
 //!
 //! The first run compiles the functions for Lambda and installs the tools, which takes minutes; a later one does not.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use failopen_rehearsal::{Ending, Narration, Scenario, rehearse};
+use failopen_rehearsal::{Ending, Narration, Options, Scenario, rehearse};
 
 /// Keeps what the narration says.
 #[derive(Clone, Default)]
@@ -38,11 +38,27 @@ fn the_permissions_of_the_roles_are_needed_and_their_absence_is_told() {
     assert!(told.contains(" 0 missed by nobody or in silence"), "there is no table:\n{told}");
 }
 
+#[test]
+fn viewers_are_served_through_an_outage_and_inspected_again_after_it() {
+    let scenario = Scenario::find("blackhole-both").expect("it is in tests/rehearsal/scenarios");
+    played(scenario, "end-to-end-blackhole-both");
+}
+
+#[test]
+fn dns_fails_over_with_every_function_deleted() {
+    let scenario = Scenario::find("functions-removed").expect("it is in tests/rehearsal/scenarios");
+    played(scenario, "end-to-end-functions-removed");
+}
+
+/// One play at a time: in scaled time, a machine that is busy with another one looks like a slow service.
+static STAGE: Mutex<()> = Mutex::new(());
+
 /// Plays in a directory of its own, because `cargo rehearse` may be running, and returns what was told.
 fn played(scenario: Scenario, run: &str) -> String {
+    let _turn = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let script = Script::default();
     let narration = Narration::plain(Box::new(script.clone()));
-    let ending = rehearse(scenario, run, &narration, std::future::pending());
+    let ending = rehearse(&scenario, run, &Options::default(), &narration, std::future::pending());
     let told = String::from_utf8_lossy(&script.0.lock().expect("the script is not poisoned")).into_owned();
     match ending {
         Ok(ending) => assert_eq!(ending, Ending::Played, "{told}"),

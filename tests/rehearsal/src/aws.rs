@@ -18,7 +18,6 @@ pub(crate) const REGION: &str = "us-east-1";
 /// SDK clients, and bare HTTP beside them.
 #[derive(Clone)]
 pub(crate) struct Aws {
-    pub(crate) cloudfront: aws_sdk_cloudfront::Client,
     pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
     pub(crate) lambda: aws_sdk_lambda::Client,
     pub(crate) route53: aws_sdk_route53::Client,
@@ -36,7 +35,6 @@ impl Aws {
             .load()
             .await;
         Self {
-            cloudfront: aws_sdk_cloudfront::Client::new(&config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
             lambda: aws_sdk_lambda::Client::new(&config),
             route53: aws_sdk_route53::Client::new(&config),

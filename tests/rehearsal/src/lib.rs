@@ -5,8 +5,12 @@
 
 mod aws;
 mod certificates;
-mod checkers;
+mod clock;
+mod cloudfront;
+mod cloudwatch;
+mod connection;
 mod deployment;
+mod lab;
 mod leftovers;
 mod local_aws;
 mod narration;
@@ -16,26 +20,44 @@ mod play;
 mod process;
 mod python;
 mod referee;
-mod resolver;
+mod rehearsal;
+mod report;
+mod route53;
 mod scenario;
+mod script;
 mod site;
 mod stage;
+mod timeline;
 mod tools;
+mod troupe;
+mod viewers;
 mod workplace;
 
 use std::future::Future;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
+use tokio::sync::watch;
 
+pub use clock::Scale;
 pub use narration::Narration;
-pub use scenario::{Scenario, UnknownScenario};
+pub use scenario::{Outage, Scenario};
 
-use narration::Outcome;
-use stage::Stage;
-use workplace::Workplace;
+/// What a rehearsal is played with.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How much faster than real time everything modelled happens.
+    pub scale: Scale,
+    /// Draws everything that is left to chance.
+    pub seed: u64,
+    /// How many plays of [`rehearse_all`] and [`compare`] go on at the same time.
+    pub jobs: usize,
+}
 
-/// Lines of each log that explain a failure.
-const EXCERPT: usize = 15;
+impl Default for Options {
+    fn default() -> Self {
+        Self { scale: Scale::DEFAULT, seed: 1, jobs: 2 }
+    }
+}
 
 /// How a rehearsal that found nothing wrong came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,115 +74,38 @@ pub enum Ending {
 /// The first expectation that was not met, after the logs that explain it were told; or what kept the play from starting.
 /// Everything has been stopped in any case.
 pub fn rehearse(
-    scenario: Scenario,
+    scenario: &Scenario,
     run: &str,
+    options: &Options,
     narration: &Narration,
     interruption: impl Future<Output = ()>,
 ) -> Result<Ending> {
-    if !cfg!(all(target_os = "linux", target_env = "gnu")) {
-        bail!(
-            "the functions are programs for Linux with glibc, and here they would have to run on another system, so nothing \
-             was started. Run this in a container or virtual machine with such a Linux."
-        );
-    }
-    let workplace = Workplace::take(run)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("no thread could be started")?;
-    narration.say(&format!("Rehearsal {}: {}.", scenario.name(), scenario.summary()));
-    narration.say(&format!("Everything stays in {}.", workplace.run().display()));
-    for part in stage::SIMULATED {
-        narration.say(&format!("Simulated: {part}."));
-    }
-    narration.say("");
-
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            () = async { interruption.await; narration.say("\nStopping everything that was started …") } => None,
-            outcome = play_on_stage(scenario, narration, &workplace) => Some(outcome),
-        }
-    });
-    drop(runtime);
-    let leftovers = leftovers::end_leftovers(workplace.run());
-    let (told, ending) = match outcome {
-        None => (Outcome::Interrupted, Ok(Ending::Interrupted)),
-        Some(Err(error)) => (Outcome::Failed, Err(error)),
-        Some(Ok(())) if !leftovers.is_empty() => {
-            let list = leftovers.join(", ");
-            (
-                Outcome::Failed,
-                Err(anyhow::anyhow!("the play went well, but these processes outlived it and were ended: {list}")),
-            )
-        }
-        Some(Ok(())) => (Outcome::Passed, Ok(Ending::Played)),
-    };
-    let summary = workplace.run().join("summary.json");
-    narration.summarise(scenario.name(), told, &stage::SIMULATED, &summary)?;
-    if matches!(ending, Ok(Ending::Played)) {
-        narration.say(&format!("\nAll {} steps went as expected, in {}.", narration.told(), narration.elapsed()));
-    }
-    narration.say(&format!("Summary: {}", summary.display()));
-    ending
+    rehearsal::play(scenario, run, options, narration, interruption).map(|(ending, _)| ending)
 }
 
-/// Sets the stage, plays, and explains a failure while the logs can still be read.
-async fn play_on_stage(scenario: Scenario, narration: &Narration, workplace: &Workplace) -> Result<()> {
-    let stage = Stage::set(narration, workplace).await?;
-    let played = match scenario {
-        Scenario::Default => play::default(&stage).await,
-        Scenario::Permissions => permissions::play(&stage, permissions::Extent::Everything).await,
-        Scenario::PermissionsInBrief => permissions::play(&stage, permissions::Extent::Brief).await,
-    };
-    if played.is_err() {
-        stage.explain(EXCERPT).await;
-    }
-    let judged = judge(&stage);
-    played.and(judged)?;
-    match (scenario, stage.referee.report().shortfall()) {
-        (Scenario::Default, Some(shortfall)) => bail!(
-            "the referee has not seen the whole play, so its word is worth nothing: {shortfall}. Look at {}",
-            stage.workplace.run().join("referee.jsonl").display()
-        ),
-        (Scenario::Default | Scenario::Permissions | Scenario::PermissionsInBrief, _) => Ok(()),
-    }
+/// Plays every outage of the lab, each in a directory of its own, some at a time, and tells a line for each.
+///
+/// # Errors
+/// One or more of them failed; all were played.
+pub fn rehearse_all(options: &Options, narration: &Narration, interruption: watch::Receiver<bool>) -> Result<Ending> {
+    troupe::all(options, narration, interruption)
 }
 
-/// Tells what the referee has seen. A request that AWS would refuse fails the rehearsal even where the local AWS took it.
-fn judge(stage: &Stage<'_>) -> Result<()> {
-    let report = stage.referee.report();
-    stage.narration.say(&format!("\n{report}"));
-    for violation in &report.violations {
-        stage.narration.say(&format!("     | {violation}"));
-    }
-    if let Some(first) = report.violations.first() {
-        bail!(
-            "{} exchanges break AWS's models, the first one: {first}; all of them are in {}",
-            report.violations.len(),
-            stage.workplace.run().join("referee.jsonl").display()
-        );
-    }
-    Ok(())
+/// Plays the same outage with nothing, with people, with either layer and with both, and tells the table that README.md shows.
+///
+/// # Errors
+/// One of the plays failed.
+pub fn compare(options: &Options, narration: &Narration, interruption: watch::Receiver<bool>) -> Result<Ending> {
+    troupe::compare(options, narration, interruption)
 }
 
 /// The scenarios, one a line, as `cargo rehearse list` prints them.
-#[must_use]
-pub fn scenarios() -> String {
-    Scenario::ALL.map(|scenario| format!("{:<22} {}", scenario.name(), scenario.summary())).join("\n")
-}
-
-/// Refuses what the contract names and this version cannot do yet.
 ///
 /// # Errors
-/// Always for `all` and `compare`: the outages that they sum up and compare are not here yet.
-pub fn refuse_unready(name: &str) -> Result<()> {
-    match name {
-        "all" | "compare" => bail!(
-            "`{name}` belongs to the outage lab, which is not here yet, so nothing was played. \
-             Run `cargo rehearse list` for the scenarios that there are."
-        ),
-        _ => Ok(()),
-    }
+/// Scenario files that cannot be read, or that are no scenarios.
+pub fn scenarios() -> Result<String> {
+    let scenarios = Scenario::all()?;
+    let width = scenarios.iter().map(|scenario| scenario.name().len()).max().unwrap_or_default();
+    let lines = scenarios.iter().map(|scenario| format!("{:<width$}  {}", scenario.name(), scenario.summary()));
+    Ok(lines.collect::<Vec<_>>().join("\n"))
 }

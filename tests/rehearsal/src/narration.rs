@@ -78,6 +78,11 @@ impl Narration {
         let _ = writeln!(output, "{line}").and_then(|()| output.flush());
     }
 
+    /// Whether progress may move.
+    pub(crate) fn terminal(&self) -> bool {
+        self.terminal
+    }
+
     /// Plays one step. The first error is told, remembered, and ends the play.
     pub(crate) async fn step<T>(&self, title: &str, play: impl AsyncFnOnce(&Step<'_>) -> Result<T>) -> Result<T> {
         self.say(&format!("{:>3}. {title}", self.told() + 1));
@@ -126,14 +131,14 @@ impl Narration {
     }
 
     /// Writes `summary.json`: every step with its outcome and milliseconds.
-    pub(crate) fn summarise(&self, scenario: &str, outcome: Outcome, simulated: &[&str], path: &Path) -> Result<()> {
+    pub(crate) fn summarise(&self, scenario: &str, outcome: Outcome, simulated: &[String], path: &Path) -> Result<()> {
         #[derive(Serialize)]
         struct Summary<'a> {
             scenario: &'a str,
             outcome: Outcome,
             milliseconds: u128,
             /// What this run does not prove, because something else played its part.
-            simulated: &'a [&'a str],
+            simulated: &'a [String],
             steps: &'a [Told],
         }
         let steps = self.steps.borrow();

@@ -1,9 +1,16 @@
-//! The scenarios and their names.
+//! What can be played, and the names on the command line.
 
-use std::str::FromStr;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::script::{Library, Script};
+
+/// The file whose scripts are played side by side.
+const COMPARISON: &str = "compare";
 
 /// What can be played.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scenario {
     /// The runbook from deployment to removal.
     Default,
@@ -12,25 +19,68 @@ pub enum Scenario {
     /// The same for react and flip, and for two actions of provision: provision asks three times before it believes a refusal,
     /// because IAM takes its time, so that all of its actions take minutes.
     PermissionsInBrief,
+    /// An outage in the lab.
+    Outage(Outage),
 }
 
+/// A scenario of the outage lab, as its file has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outage(pub(crate) Script);
+
 impl Scenario {
+    /// Those that are no files.
+    const BUILT_IN: [Scenario; 3] = [Scenario::Default, Scenario::Permissions, Scenario::PermissionsInBrief];
+
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Scenario; 3] = [Scenario::Default, Scenario::Permissions, Scenario::PermissionsInBrief];
+    ///
+    /// # Errors
+    /// Scenario files that cannot be read, or that are no scenarios.
+    pub fn all() -> Result<Vec<Scenario>> {
+        let outages = library()?.scripts().map(|script| Scenario::Outage(Outage(script.clone()))).collect::<Vec<_>>();
+        Ok(Self::BUILT_IN.into_iter().chain(outages).collect())
+    }
+
+    /// The scenarios of the outage lab.
+    ///
+    /// # Errors
+    /// Scenario files that cannot be read, or that are no scenarios.
+    pub fn outages() -> Result<Vec<Scenario>> {
+        Ok(Self::all()?.into_iter().filter(|scenario| matches!(scenario, Scenario::Outage(_))).collect())
+    }
+
+    /// One outage, once for each choice of what stands between CloudFront and the application.
+    ///
+    /// # Errors
+    /// Scenario files that cannot be read, or that are no scenarios.
+    pub fn comparison() -> Result<Vec<Scenario>> {
+        Ok(library()?.of_file(COMPARISON).iter().map(|script| Scenario::Outage(Outage(script.clone()))).collect())
+    }
+
+    /// The one with this name.
+    ///
+    /// # Errors
+    /// There is none; the error names those that there are.
+    pub fn find(name: &str) -> Result<Scenario> {
+        match Self::BUILT_IN.into_iter().find(|scenario| scenario.name() == name) {
+            Some(scenario) => Ok(scenario),
+            None => Ok(Scenario::Outage(Outage(library()?.find(name)?.clone()))),
+        }
+    }
 
     /// The name on the command line, and of the directory under `target/rehearsal`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Scenario::Default => "default",
             Scenario::Permissions => "permissions",
             Scenario::PermissionsInBrief => "permissions-in-brief",
+            Scenario::Outage(Outage(script)) => &script.name,
         }
     }
 
     /// What happens, in a line.
     #[must_use]
-    pub fn summary(self) -> &'static str {
+    pub fn summary(&self) -> &str {
         match self {
             Scenario::Default => {
                 "deploy, outage, automatic bypass, recovery, an operator's override, removal while bypassed"
@@ -39,27 +89,13 @@ impl Scenario {
                 "every Allow of every role is taken away once, and the work that needs it must fail"
             }
             Scenario::PermissionsInBrief => "the same for react, flip and a little of provision",
+            Scenario::Outage(Outage(script)) => &script.summary,
         }
     }
 }
 
-/// No scenario has this name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no scenario `{name}`, so nothing was played. These are here:\n{list}")]
-pub struct UnknownScenario {
-    name: String,
-    list: String,
-}
-
-impl FromStr for Scenario {
-    type Err = UnknownScenario;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Scenario::ALL
-            .into_iter()
-            .find(|scenario| scenario.name() == name)
-            .ok_or_else(|| UnknownScenario { name: name.to_owned(), list: crate::scenarios() })
-    }
+fn library() -> Result<Library> {
+    Library::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
 }
 
 #[cfg(test)]
@@ -68,14 +104,16 @@ mod tests {
 
     #[test]
     fn every_scenario_is_found_by_its_name() {
-        for scenario in Scenario::ALL {
-            assert_eq!(scenario.name().parse(), Ok(scenario));
+        let all = Scenario::all().unwrap();
+        assert!(all.len() > Scenario::BUILT_IN.len());
+        for scenario in all {
+            assert_eq!(Scenario::find(scenario.name()).unwrap(), scenario);
         }
     }
 
     #[test]
-    fn an_unknown_scenario_is_answered_with_the_list() {
-        let error = "brownout-of-everything".parse::<Scenario>().unwrap_err().to_string();
-        assert!(error.contains("brownout-of-everything") && error.contains("default"), "{error}");
+    fn an_unknown_scenario_is_answered_with_its_name() {
+        let error = format!("{:#}", Scenario::find("brownout-of-everything").unwrap_err());
+        assert!(error.contains("brownout-of-everything"), "{error}");
     }
 }

@@ -82,17 +82,7 @@ impl Site {
 
     /// Where each protected behaviour goes now.
     pub(crate) async fn targets(&self, aws: &Aws) -> Result<BTreeMap<String, String>> {
-        let answer = aws.cloudfront.get_distribution_config().id(&self.distribution_id).send().await?;
-        let config = answer.distribution_config().context("GetDistributionConfig answered without a configuration")?;
-        let mut targets = BTreeMap::new();
-        if let Some(default) = config.default_cache_behavior() {
-            targets.insert("*".to_owned(), default.target_origin_id().to_owned());
-        }
-        for behavior in config.cache_behaviors().map(|behaviors| behaviors.items()).unwrap_or_default() {
-            targets.insert(behavior.path_pattern().to_owned(), behavior.target_origin_id().to_owned());
-        }
-        targets.retain(|pattern, _| TRAFFIC.contains(&pattern.as_str()));
-        Ok(targets)
+        targets_in(&aws.distribution(&self.distribution_id).await?.bytes)
     }
 
     /// `inspected`, `bypassed`, or where each behaviour goes when it is neither.
@@ -120,6 +110,23 @@ impl Site {
         records.sort_by_key(|record| record.failover().map(|role| role.as_str().to_owned()));
         Ok(records)
     }
+}
+
+/// Where each protected behaviour of a configuration goes.
+pub(crate) fn targets_in(document: &[u8]) -> Result<BTreeMap<String, String>> {
+    let text = std::str::from_utf8(document).context("the configuration is no UTF-8")?;
+    let document = roxmltree::Document::parse(text).context("the configuration is no XML")?;
+    let child = |node: roxmltree::Node<'_, '_>, name: &str| {
+        let child =
+            node.children().find(|child| child.has_tag_name(("http://cloudfront.amazonaws.com/doc/2020-05-31/", name)));
+        child.and_then(|child| child.text()).map(str::to_owned)
+    };
+    let behaviors = document.descendants().filter_map(|node| match node.tag_name().name() {
+        "DefaultCacheBehavior" => Some(("*".to_owned(), child(node, "TargetOriginId")?)),
+        "CacheBehavior" => Some((child(node, "PathPattern")?, child(node, "TargetOriginId")?)),
+        _ => None,
+    });
+    Ok(behaviors.filter(|(pattern, _)| TRAFFIC.contains(&pattern.as_str())).collect())
 }
 
 async fn create_distribution(stage: &Stage<'_>, document: &str) -> Result<Distribution> {

@@ -1,5 +1,6 @@
 //! Everything that stands before the play begins: tools, origins, DNS and the local AWS.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,42 +9,67 @@ use serde_json::{Value, json};
 
 use crate::aws::{Aws, FunctionLog};
 use crate::certificates::Authority;
-use crate::checkers::{self, Checkers};
+use crate::clock::{Clock, Scale};
+use crate::cloudwatch::{CloudWatch, Metrics};
 use crate::local_aws::{ACCOUNT, FunctionEnvironment, LocalAws, free_port};
 use crate::narration::{Narration, Seen, Step};
 use crate::origins::Origins;
 use crate::process::tail;
 use crate::python::Environment;
 use crate::referee::Referee;
-use crate::resolver::Resolver;
+use crate::route53::{Host, NameServer, Route53};
 use crate::site;
+use crate::timeline::Timeline;
 use crate::tools::Tools;
 use crate::workplace::Workplace;
 
 /// What a green run does not prove, because something else plays the part.
-pub(crate) const SIMULATED: [&str; 4] = [
-    "AWS is ministack: it enforces the roles' permissions, and accepts much that AWS refuses; a referee holds every request \
-     against AWS's own service models",
-    checkers::SIMULATED,
-    "CloudFront keeps configurations and serves no traffic; its edges have a new one after two seconds",
-    "inspection and application are two small HTTPS servers under a private root",
-];
+pub(crate) fn simulated(scale: Scale) -> [String; 4] {
+    [
+        "AWS is ministack: it enforces the roles' permissions, and accepts much that AWS refuses; a referee holds every \
+         request against AWS's own service models"
+            .to_owned(),
+        format!(
+            "Route 53's checkers and DNS failover and CloudWatch's alarms on them are played by the rehearsal after AWS's \
+             documentation: 16 checkers, a datapoint a minute, an alarm 15 s later, all of it at {scale} of real time"
+        ),
+        format!(
+            "CloudFront's edges are played too, for viewers of the outage lab: each takes over a configuration after a drawn 10 s \
+             to 5 min at {scale}; a distribution without viewers is deployed after two seconds"
+        ),
+        "inspection and application are two small HTTPS servers under a private root".to_owned(),
+    ]
+}
+
+/// Modelled time in which an alarm follows an endpoint: detection, the rest of the minute, a whole one for an alarm that has to
+/// be OK again, and CloudWatch's lag.
+const ALARM_MOVES: Duration = Duration::from_secs(180);
+
+/// How much longer anything may take on a slow machine.
+const SLOW_MACHINE: Duration = Duration::from_secs(60);
 
 /// The set stage. Fields are dropped from the top: what depends on others first.
 pub(crate) struct Stage<'a> {
     pub(crate) narration: &'a Narration,
-    checkers: Checkers,
+    pub(crate) cloudwatch: CloudWatch,
+    pub(crate) route53: Route53,
     pub(crate) tools: Tools<'a>,
     pub(crate) aws: Aws,
+    /// Clients past the referee: what happens inside of AWS, and what the rehearsal looks at, are no calls of the product's.
+    pub(crate) insides: Aws,
     local_aws: LocalAws,
     pub(crate) referee: Referee,
     pub(crate) origins: Origins,
-    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) name_server: Arc<NameServer>,
+    pub(crate) timeline: Arc<Timeline>,
+    pub(crate) clock: Clock,
+    pub(crate) authority: Authority,
     pub(crate) workplace: &'a Workplace,
 }
 
 impl<'a> Stage<'a> {
-    pub(crate) async fn set(narration: &'a Narration, workplace: &'a Workplace) -> Result<Self> {
+    /// Everything modelled runs at `scale`.
+    pub(crate) async fn set(narration: &'a Narration, workplace: &'a Workplace, scale: Scale) -> Result<Self> {
         let rehearsal = workplace.repository().join("tests/rehearsal");
         let (python, tools) = narration
             .step("The tools: a local AWS, SAM CLI, AWS CLI and cargo-lambda, pinned and private", async |step| {
@@ -55,22 +81,23 @@ impl<'a> Stage<'a> {
                 ))
             })
             .await?;
-        let roots = workplace.run().join("root.pem");
-        let (origins, resolver) = narration
+        let clock = Clock::start(scale);
+        let roots = roots(workplace);
+        let (authority, origins, name_server) = narration
             .step("Inspection, application and DNS", async |step| {
                 let authority = Authority::new()?;
                 authority.write_root(&roots)?;
                 let shared = [site::FAILOVER_RECORD, site::SITE];
-                let origins = Origins::start(&authority, site::INSPECTION, site::APPLICATION, &shared)?;
+                let origins = Origins::start(&authority, clock, site::INSPECTION, site::APPLICATION, &shared)?;
                 let hosts = [
-                    (site::INSPECTION.to_owned(), origins.inspection.address().ip()),
-                    (site::APPLICATION.to_owned(), origins.application.address().ip()),
+                    (site::INSPECTION.to_owned(), Host::at(origins.inspection.address())?),
+                    (site::APPLICATION.to_owned(), Host::at(origins.application.address())?),
                 ];
-                let resolver = Arc::new(Resolver::start(hosts.into()).await?);
+                let name_server = Arc::new(NameServer::start(hosts.into()).await?);
                 step.did(format!("started {} at {}", site::INSPECTION, origins.inspection.address()));
                 step.did(format!("started {} at {}", site::APPLICATION, origins.application.address()));
-                step.did(format!("started a DNS server for them at {}", resolver.address()));
-                Ok((origins, resolver))
+                step.did(format!("started a DNS server for them at {}", name_server.address()));
+                Ok((authority, origins, name_server))
             })
             .await?;
         let (referee, local_aws, aws) = narration
@@ -80,7 +107,7 @@ impl<'a> Stage<'a> {
                 let referee = Referee::start(&python.packages()?, &site::UNKNOWN_ELEMENTS, port, &transcript).await?;
                 let functions = FunctionEnvironment {
                     endpoint: referee.endpoint(),
-                    resolver: resolver.address().to_string(),
+                    resolver: name_server.address().to_string(),
                     roots: roots.clone(),
                 };
                 let local_aws = LocalAws::start(&python, port, &functions, workplace, step).await?;
@@ -90,9 +117,39 @@ impl<'a> Stage<'a> {
                 Ok((referee, local_aws, aws))
             })
             .await?;
-        let checkers = Checkers::start(aws.clone(), local_aws.backstage(), resolver.clone());
+        let timeline = Arc::new(Timeline::new(clock));
+        let metrics = Arc::new(Metrics::default());
+        let insides = Aws::at(&local_aws.endpoint(), local_aws.backstage()).await;
+        let route53 = Route53::start(
+            insides.clone(),
+            local_aws.backstage(),
+            name_server.clone(),
+            timeline.clone(),
+            metrics.clone(),
+        )?;
+        let cloudwatch = CloudWatch::start(insides.clone(), timeline.clone(), metrics);
         let tools = Tools::new(tools, workplace, local_aws.port(), referee.endpoint());
-        Ok(Self { narration, checkers, tools, aws, local_aws, referee, origins, resolver, workplace })
+        Ok(Self {
+            narration,
+            cloudwatch,
+            route53,
+            tools,
+            aws,
+            insides,
+            local_aws,
+            referee,
+            origins,
+            name_server,
+            timeline,
+            clock,
+            authority,
+            workplace,
+        })
+    }
+
+    /// File with the root of every certificate here.
+    pub(crate) fn roots(&self) -> PathBuf {
+        roots(self.workplace)
     }
 
     /// What the local AWS was given as address.
@@ -102,9 +159,13 @@ impl<'a> Stage<'a> {
 
     /// Waits until the protection's alarm is in `state`, and returns since when.
     pub(crate) async fn alarm_in(&self, step: &Step<'_>, state: &str) -> Result<Instant> {
-        step.until(&format!("alarm {} in {state}", site::ALARM), Duration::from_secs(60), async || {
-            if let Some(trouble) = self.checkers.trouble() {
-                return Ok(Seen::NotYet(format!("checkers that cannot work: {trouble}")));
+        let patience = SLOW_MACHINE + self.clock.scale().wall(ALARM_MOVES);
+        step.until(&format!("alarm {} in {state}", site::ALARM), patience, async || {
+            if let Some(trouble) = self.route53.trouble() {
+                return Ok(Seen::NotYet(format!("a Route 53 that cannot work: {trouble}")));
+            }
+            if let Some(trouble) = self.cloudwatch.trouble() {
+                return Ok(Seen::NotYet(format!("a CloudWatch that cannot work: {trouble}")));
             }
             let answer = self.aws.cloudwatch.describe_alarms().alarm_names(site::ALARM).send().await?;
             let found = answer.metric_alarms().first().and_then(|alarm| alarm.state_value());
@@ -155,6 +216,10 @@ impl<'a> Stage<'a> {
     pub(crate) async fn tick(&self, react: &str) -> Result<()> {
         self.aws.invoke(react, &json!({"action": "tick"})).await.map(drop)
     }
+}
+
+fn roots(workplace: &Workplace) -> PathBuf {
+    workplace.run().join("root.pem")
 }
 
 /// Compares one text field of an answer, and returns the answer's own sentence about it.

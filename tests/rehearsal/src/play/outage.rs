@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Act;
+use crate::cloudwatch::{AlarmEvent, StateOfAlarm};
 use crate::deployment::HOLD_DOWN;
 use crate::narration::{Seen, Step};
+use crate::script::Fault;
 use crate::site::{ALARM, APPLICATION, FAILOVER_RECORD, INSPECTION, PROTECTION};
 use crate::stage::{Stage, expect};
 
@@ -29,7 +31,7 @@ async fn bypassed(stage: &Stage<'_>, act: &Act) -> Result<()> {
     stage
         .narration
         .step("Inspection dies", async |step| {
-            stage.origins.inspection.die().await?;
+            stage.origins.inspection.suffer(Fault::Refused).await?;
             step.did(format!("stopped {INSPECTION}: it refuses connections"));
             Ok(())
         })
@@ -70,7 +72,7 @@ async fn held_before_hold_down(stage: &Stage<'_>, act: &Act) -> Result<()> {
     stage
         .narration
         .step("Inspection comes back, and nothing is hurried", async |step| {
-            stage.origins.inspection.revive().await?;
+            stage.origins.inspection.heal().await?;
             step.did(format!("started {INSPECTION}"));
             stage.alarm_in(step, "OK").await?;
             step.saw(format!("alarm {ALARM} is OK"));
@@ -111,8 +113,8 @@ async fn application_dead(stage: &Stage<'_>, act: &Act) -> Result<()> {
     stage
         .narration
         .step("The application and inspection die together", async |step| {
-            stage.origins.application.die().await?;
-            stage.origins.inspection.die().await?;
+            stage.origins.application.suffer(Fault::Refused).await?;
+            stage.origins.inspection.suffer(Fault::Refused).await?;
             step.did(format!("stopped {APPLICATION} and {INSPECTION}"));
             Ok(())
         })
@@ -135,11 +137,12 @@ async fn application_dead(stage: &Stage<'_>, act: &Act) -> Result<()> {
     stage
         .narration
         .step("Both come back", async |step| {
-            // Inspection first: with the alarm still firing, a living application would be reason enough for a bypass.
-            stage.origins.inspection.revive().await?;
+            // Inspection is as well as what it protects, so it cannot come back first. It must not come back much later either:
+            // with the alarm still firing, a living application would be reason enough for a bypass.
+            stage.origins.application.heal().await?;
+            stage.origins.inspection.heal().await?;
+            step.did(format!("started {APPLICATION}, and {INSPECTION} right after it"));
             stage.alarm_in(step, "OK").await?;
-            stage.origins.application.revive().await?;
-            step.did(format!("started {INSPECTION}, then {APPLICATION}"));
             let posture = act.site.posture(&stage.aws).await?;
             ensure!(posture == "inspected", "expected the distribution to be inspected still, and saw {posture}");
             step.saw(format!("alarm {ALARM} is OK, traffic is inspected"));
@@ -153,7 +156,7 @@ pub(super) async fn bypassed_again(stage: &Stage<'_>, act: &Act) -> Result<()> {
     stage
         .narration
         .step("Inspection dies once more", async |step| {
-            stage.origins.inspection.die().await?;
+            stage.origins.inspection.suffer(Fault::Refused).await?;
             step.did(format!("stopped {INSPECTION}"));
             stage.alarm_in(step, "ALARM").await?;
             posture_is(stage, act, step, "bypassed").await
@@ -175,7 +178,7 @@ async fn posture_is(stage: &Stage<'_>, act: &Act, step: &Step<'_>, wanted: &str)
 
 async fn dns_answers(stage: &Stage<'_>, step: &Step<'_>, wanted: &str) -> Result<()> {
     step.until(&format!("DNS to answer {wanted}"), FLIP, async || {
-        let alias = stage.resolver.alias(FAILOVER_RECORD).await?;
+        let alias = stage.name_server.alias(FAILOVER_RECORD).await?;
         Ok(if alias.as_deref() == Some(wanted) { Seen::Done(()) } else { Seen::NotYet(format!("{alias:?}")) })
     })
     .await?;
@@ -188,31 +191,8 @@ async fn alarm_event(stage: &Stage<'_>) -> Result<Value> {
     let answer = stage.aws.cloudwatch.describe_alarms().alarm_names(ALARM).send().await?;
     let alarm =
         answer.metric_alarms().first().with_context(|| format!("there is no alarm {ALARM} for {PROTECTION}"))?;
-    let dimensions: serde_json::Map<String, Value> = alarm
-        .dimensions()
-        .iter()
-        .filter_map(|dimension| Some((dimension.name()?.to_owned(), json!(dimension.value()?))))
-        .collect();
-    let arn = alarm.alarm_arn().unwrap_or_default();
-    let mut parts = arn.split(':').skip(3);
-    let (region, account) = (parts.next(), parts.next());
-    let time = "2026-03-04T12:36:15.490+0000";
-    Ok(json!({
-        "source": "aws.cloudwatch", "alarmArn": arn, "accountId": account, "time": time, "region": region,
-        "alarmData": {
-            "alarmName": ALARM,
-            "state": {
-                "value": alarm.state_value().map(|state| state.as_str()), "reason": alarm.state_reason(),
-                "reasonData": alarm.state_reason_data(), "timestamp": time
-            },
-            "previousState": {"value": "OK", "reason": "Threshold Crossed", "timestamp": time},
-            "configuration": {
-                "description": alarm.alarm_description(),
-                "metrics": [{"id": "m1", "returnData": true, "metricStat": {
-                    "metric": {"namespace": alarm.namespace(), "name": alarm.metric_name(), "dimensions": dimensions},
-                    "period": alarm.period(), "stat": "Minimum"
-                }}]
-            }
-        }
-    }))
+    let state = StateOfAlarm::described(alarm);
+    // DescribeAlarms does not tell the state before, and react does not read it.
+    let previous = StateOfAlarm { value: "OK".to_owned(), reason_data: None, ..state.clone() };
+    Ok(AlarmEvent { alarm, state, previous }.payload())
 }

@@ -31,7 +31,7 @@ pub(super) async fn show(stage: &Stage<'_>, act: &Act) -> Result<()> {
             let check = stage.aws.route53.get_health_check().health_check_id(check).send().await?;
             let check = check.health_check().context("GetHealthCheck answered without a check")?;
             step.saw(describe(check));
-            let alias = stage.resolver.alias(FAILOVER_RECORD).await?;
+            let alias = stage.name_server.alias(FAILOVER_RECORD).await?;
             ensure!(alias.as_deref() == Some(INSPECTION), "expected DNS to answer {INSPECTION}, and saw {alias:?}");
             step.saw(format!("DNS answers {FAILOVER_RECORD} with {INSPECTION}"));
             Ok(())

@@ -3,8 +3,9 @@
 //! An emulator accepts much that AWS refuses. The referee stands between the clients and the local AWS, and holds every
 //! request and every answer below 300 against AWS's published service models, and requests to CloudFront and Route 53 also
 //! against rules that the models do not hold. It shares no code with the emulator or with an SDK: HTTP, XML, JSON, CBOR and
-//! forms are read here. It changes nothing on the way.
+//! forms are read here. It changes nothing on the way, but may refuse calls for their rate where a play asks for that.
 
+mod audience;
 mod cloudfront;
 mod documents;
 mod emulator_faults;
@@ -27,13 +28,18 @@ mod xml;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use tokio::net::TcpListener;
+use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 use crate::aws::Wire;
 
+pub(crate) use audience::Exchange;
+
+use audience::Audience;
 use judge::Judge;
 use model::Catalogue;
 use proxy::Bench;
@@ -54,7 +60,8 @@ impl Referee {
     /// Models that cannot be read, or a transcript that cannot be written.
     pub(crate) async fn start(packages: &Path, planted: &[&str], upstream: u16, transcript: &Path) -> Result<Self> {
         let judge = Judge::new(Catalogue::of(packages).context("AWS's service models")?, planted);
-        let bench = Arc::new(Bench { judge, transcript: Transcript::create(transcript)?, upstream });
+        let bench =
+            Arc::new(Bench { judge, transcript: Transcript::create(transcript)?, audience: Audience::new(), upstream });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
         let task = tokio::spawn(proxy::serve(listener, bench.clone()));
@@ -69,6 +76,16 @@ impl Referee {
     /// Bare HTTP past the referee.
     pub(crate) fn wire(&self) -> Wire {
         Wire::to(self.port)
+    }
+
+    /// Every exchange that ends from now on.
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Exchange> {
+        self.bench.audience.listen()
+    }
+
+    /// From now on and until `moment`, every call to CloudFront is refused for its rate.
+    pub(crate) fn throttle_cloudfront(&self, moment: Instant) {
+        self.bench.audience.throttle_cloudfront(moment);
     }
 
     /// How often an operation was refused for want of a permission.

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use super::audience::{Audience, Exchange};
 use super::judge::Judge;
 use super::message::{Answer, Request};
 use super::transcript::Transcript;
@@ -25,6 +26,7 @@ const OF_THE_CONNECTION: [&str; 4] = ["connection", "keep-alive", "transfer-enco
 pub(crate) struct Bench {
     pub(crate) judge: Judge,
     pub(crate) transcript: Transcript,
+    pub(crate) audience: Audience,
     /// Port of the local AWS on 127.0.0.1.
     pub(crate) upstream: u16,
 }
@@ -65,18 +67,27 @@ async fn exchange(mut stream: TcpStream, bench: &Bench) -> Result<()> {
     let request = Request::new(&head.method, &head.target, headers(&head.headers), &body)
         .context("the body is not compressed as its header says")?;
     let heard = bench.judge.hear(&request);
-    match forward(bench.upstream, head, body).await {
+    let (target, sent) = (head.target.clone(), body.clone());
+    let answered = match bench.audience.refusal(&heard.service) {
+        Some((status, refusal)) => Ok((status, vec![("content-type".to_owned(), b"text/xml".to_vec())], refusal)),
+        None => forward(bench.upstream, head, body).await,
+    };
+    let status = match answered {
         Ok((status, answer_headers, body)) => {
             let answer = Answer { status, headers: headers(&answer_headers), body: body.to_vec() };
             let violations = bench.judge.answer(&heard, &request, &answer);
             bench.transcript.record(&heard, status, begun.elapsed(), violations);
             write(&mut stream, status, &answer_headers, &body).await?;
+            status
         }
         Err(_) => {
             bench.transcript.record(&heard, 502, begun.elapsed(), Vec::new());
             write(&mut stream, 502, &[], b"").await?;
+            502
         }
-    }
+    };
+    let (service, operation) = (heard.service, heard.operation);
+    bench.audience.tell(Exchange { service, operation, target, status, begun, ended: Instant::now(), sent });
     Ok(())
 }
 
