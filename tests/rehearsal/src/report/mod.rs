@@ -31,6 +31,7 @@ pub(crate) use brief::{in_a_line, in_brief};
 pub(crate) use figures::Figures;
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -39,6 +40,9 @@ use crate::clock::{Moment, Scale};
 use crate::narration::Outcome;
 use crate::script::Layers;
 use crate::timeline::Record;
+
+/// Status is asked every modelled minute; after two that brought no answer, nobody knows.
+const SPEAKS: Duration = Duration::from_secs(150);
 
 /// A play that is over, as it is reported.
 pub(crate) struct Play<'a> {

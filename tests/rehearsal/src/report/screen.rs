@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::SPEAKS;
 use super::buckets::Bucket;
 use super::words::{self, COLUMNS, cut, wrapped};
 use crate::clock::Moment;
@@ -15,9 +16,6 @@ const BAR: usize = 15;
 
 /// Rates are those of so much modelled time.
 const RECENTLY: Duration = Duration::from_secs(30);
-
-/// Status is asked every modelled minute; after two that brought no answer, nobody knows.
-const SPEAKS: Duration = Duration::from_secs(150);
 
 /// Without a terminal, how things stand is said at most this often, in modelled time.
 const PLAIN_STATUS: Duration = Duration::from_secs(60);

@@ -1,14 +1,10 @@
 //! What each part of the system was in, or believed, as strips below the picture of the answers.
 
-use std::time::Duration;
-
+use super::SPEAKS;
 use super::axis::Axis;
 use super::markup::{escape, px, width};
 use crate::clock::Moment;
 use crate::timeline::{Class, Kind, Record};
-
-/// Status is asked every modelled minute; after two that brought no answer, nobody knows.
-const SPEAKS: Duration = Duration::from_secs(150);
 
 /// Height of a strip, and size of the text in it.
 const HEIGHT: f64 = 17.0;

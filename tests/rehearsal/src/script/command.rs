@@ -140,7 +140,7 @@ pub(crate) enum Command {
     ThrottleCloudFront(Duration),
     /// Somebody changes the distribution's comment in the console.
     EditComment(String),
-    /// Somebody's infrastructure as code writes the distribution as it was when the outage began, this often.
+    /// Somebody's infrastructure as code writes the distribution as it was before the first command, this often.
     RevertEvery(Duration),
     StopReverting,
     /// `None` for the side: hold.
