@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use failopen::id::PathPattern;
 use failopen::ledger::FlippedBy;
-use failopen::limits::{ANSWER, ATTEMPT, CALL, CONNECT, PROBE, SPARE};
+use failopen::limits::{ANSWER, ATTEMPT, CALL, CONNECT, FLIP_LIFE, PROBE, SPARE};
 use failopen::port::{Clock, FaultKind};
 use failopen_tests::functions::converge;
 use failopen_tests::template::template;
@@ -40,6 +40,8 @@ fn the_limits_of_calls_fit_into_each_other_and_into_the_time_outs_of_the_templat
     // which `act` keeps back together with a pause of 4 s and 10 s for recording.
     let round = ATTEMPT + seconds(4) + ATTEMPT + seconds(5) + SPARE;
     assert!(CALL + round <= time_out("FlipFunction"));
+    // What a flip began and has not written by then, it never will.
+    assert_eq!(FLIP_LIFE, time_out("FlipFunction"));
     // The contract: a synchronous answer within 50 s.
     assert!(time_out("FlipFunction") - SPARE <= seconds(50));
     // provision: cut off with time to invoke itself again, or else to answer.

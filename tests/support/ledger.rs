@@ -1,5 +1,6 @@
 //! The ledger table: rows as JSON text, as DynamoDB would keep them, and conditional writes.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use failopen::id::ProtectionName;
@@ -29,7 +30,8 @@ struct Item {
 
 #[derive(Debug)]
 enum Document {
-    Row(String),
+    /// The text, and what it says: it is read much oftener than written.
+    Row(String, OnceCell<Row>),
     Tombstones(String),
 }
 
@@ -94,7 +96,7 @@ impl Ledger {
 
     /// Another version of the functions, or a person, writes what this one cannot read.
     pub fn garble(&mut self, name: &ProtectionName) {
-        self.replace(name, Document::Row("{\"name\": 5}".to_owned()));
+        self.replace(name, Document::of_row("{\"name\": 5}".to_owned()));
     }
 
     pub fn get(&self, name: &ProtectionName) -> Option<Versioned> {
@@ -110,7 +112,7 @@ impl Ledger {
 
     /// Writes without a condition: the world before the test, or a second writer.
     pub fn write(&mut self, row: &Row) -> u64 {
-        self.replace(&row.name, Document::Row(serde_json::to_string(row).expect("a row is plain data")))
+        self.replace(&row.name, Document::of_row(serde_json::to_string(row).expect("a row is plain data")))
     }
 
     /// Somebody removes a row.
@@ -126,14 +128,26 @@ impl Ledger {
     }
 }
 
+impl Document {
+    fn of_row(text: String) -> Self {
+        Self::Row(text, OnceCell::new())
+    }
+}
+
 impl Item {
     fn read(&self, name: &ProtectionName) -> Result<Slot, Refusal> {
         let version = self.version;
         let unreadable =
             |_| Refusal::new(FaultKind::Malformed, format!("the ledger's row of protection {name} does not parse"));
         match &self.document {
-            Document::Row(text) => {
-                let row = serde_json::from_str(text).map_err(unreadable)?;
+            Document::Row(text, read) => {
+                let row = match read.get() {
+                    Some(row) => row.clone(),
+                    None => {
+                        let row = serde_json::from_str(text).map_err(unreadable)?;
+                        read.get_or_init(|| row).clone()
+                    }
+                };
                 Ok(Slot::Taken(Versioned { row, version }))
             }
             Document::Tombstones(text) => {

@@ -8,6 +8,7 @@ use crate::decision::Reason;
 use crate::document::{Document, Edit};
 use crate::id::{Hostname, OriginId, PathPattern};
 use crate::ledger::{Lifecycle, MadeDistribution, PendingFlip, PinPosture, Row};
+use crate::limits::FLIP_LIFE;
 use crate::port::Converge;
 use crate::posture::{Posture, Side};
 use crate::spec::EdgeFailOpen;
@@ -189,8 +190,6 @@ fn combined(sides: impl Iterator<Item = Option<Side>>) -> Posture {
 
 /// How old a request of react may be before flip refuses to act on it.
 const CONVERGE_LIFE: SignedDuration = SignedDuration::from_secs(120);
-/// Whoever has begun a flip has written it within this time, or never will: the time-out of flip in template.yaml.
-const FLIP_LIFE: SignedDuration = SignedDuration::from_secs(55);
 
 /// Why a `converge` request must not be carried out any more: it is old, or the ledger has moved on since it was decided.
 pub fn converge_is_stale(row: &Row, request: &Converge, now: Timestamp) -> Option<String> {

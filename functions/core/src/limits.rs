@@ -19,6 +19,8 @@ pub const CALL: SignedDuration = SignedDuration::from_secs(20);
 pub const PROBE: SignedDuration = SignedDuration::from_secs(10);
 /// One PUT of an answer to CloudFormation.
 pub const ANSWER: SignedDuration = SignedDuration::from_secs(10);
+/// Whoever has begun a flip has written it within this time, or never will: flip's `Timeout` in `template.yaml`.
+pub const FLIP_LIFE: SignedDuration = SignedDuration::from_secs(55);
 /// What every handler leaves between its end and its deadline.
 pub const SPARE: SignedDuration = SignedDuration::from_secs(5);
 

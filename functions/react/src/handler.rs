@@ -8,7 +8,7 @@ use failopen::failure::{ErrorType, Failure};
 use failopen::flip;
 use failopen::id::{AlarmName, ProtectionName};
 use failopen::ledger::{Latch, Versioned};
-use failopen::limits::{ATTEMPT, CALL, PROBE, SPARE, within};
+use failopen::limits::{ATTEMPT, CALL, FLIP_LIFE, PROBE, SPARE, within};
 use failopen::notice::{self, Seen};
 use failopen::observe::read_drift;
 use failopen::port::{Apply, Clock, Converge, Metric, Observe};
@@ -26,8 +26,6 @@ use crate::signal::{metrics, remember_and_tell};
 
 /// Protections thought about at the same time: a hanging probe of one must not hold up the others.
 const IN_FLIGHT: usize = 10;
-/// A flip that was intended this long ago has ended: it lives no longer than the function's time-out.
-const FLIP_LIFE: SignedDuration = SignedDuration::from_secs(60);
 /// Time kept back for asking flip, once, and for ending well before the deadline.
 const TO_ASK: SignedDuration = ATTEMPT.saturating_add(SPARE);
 /// Time kept back for remembering and telling.

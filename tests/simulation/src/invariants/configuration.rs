@@ -289,15 +289,15 @@ fn next_tag(text: &str, from: usize, end: usize) -> Option<Option<Tag<'_>>> {
         } else if rest.starts_with("<?") {
             closed_by("?>")?
         } else {
-            let end = closed_by(">")?;
+            let end = start + rest.find('>')? + 1;
             let inner = &text[start + 1..end - 1];
             let (kind, inner) = match (inner.strip_prefix('/'), inner.strip_suffix('/')) {
                 (Some(name), _) => (Kind::Close, name),
                 (None, Some(name)) => (Kind::Empty, name),
                 (None, None) => (Kind::Open, inner),
             };
-            let name = inner.split_ascii_whitespace().next().unwrap_or_default();
-            let name = name.rsplit(':').next().unwrap_or_default();
+            let name = &inner[..inner.bytes().position(|byte| byte.is_ascii_whitespace()).unwrap_or(inner.len())];
+            let name = &name[name.bytes().rposition(|byte| byte == b':').map_or(0, |colon| colon + 1)..];
             return Some(Some(Tag { kind, name, range: start..end }));
         };
     }
