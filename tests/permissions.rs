@@ -6,9 +6,11 @@ use failopen_tests::template::{load, object, repository, template};
 use serde_json::{Value, json};
 
 /// What a call of the adapters needs in IAM: the SDK's method, our port's method, the action.
-const CALLS: [(&str, &str, &str); 24] = [
+const CALLS: [(&str, &str, &str); 26] = [
     ("get_distribution_config", "distribution", "cloudfront:GetDistributionConfig"),
     ("get_distribution", "distribution_status", "cloudfront:GetDistribution"),
+    ("get_cache_policy", "policy", "cloudfront:GetCachePolicy"),
+    ("get_origin_request_policy", "policy", "cloudfront:GetOriginRequestPolicy"),
     ("update_distribution", "put_distribution", "cloudfront:UpdateDistribution"),
     ("get_hosted_zone", "zone", "route53:GetHostedZone"),
     ("list_resource_record_sets", "records", "route53:ListResourceRecordSets"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use failopen::forwarding::{HeaderRule, PolicyId};
 use failopen::id::{DistributionId, ETag};
 use failopen::port::{DistributionStatus, FaultKind, PutAccepted, RawDistribution};
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +16,8 @@ pub struct CloudFront {
     distributions: BTreeMap<DistributionId, Distribution>,
     /// Time from an accepted write to `Deployed`. "Typically takes a few minutes" (DOC CFD26 associate-function.md).
     pub deploy_time: SignedDuration,
+    /// Policies of the account's own.
+    pub policies: BTreeMap<PolicyId, HeaderRule>,
     etags: u32,
 }
 
@@ -37,7 +40,12 @@ impl Distribution {
 
 impl Default for CloudFront {
     fn default() -> Self {
-        Self { distributions: BTreeMap::new(), deploy_time: SignedDuration::from_mins(5), etags: 0 }
+        Self {
+            distributions: BTreeMap::new(),
+            deploy_time: SignedDuration::from_mins(5),
+            policies: BTreeMap::new(),
+            etags: 0,
+        }
     }
 }
 
@@ -57,6 +65,11 @@ impl CloudFront {
 
     pub fn remove(&mut self, id: &DistributionId) {
         self.distributions.remove(id);
+    }
+
+    pub(crate) fn policy(&self, policy: &PolicyId) -> Result<HeaderRule, Refusal> {
+        let found = self.policies.get(policy).cloned();
+        found.ok_or_else(|| Refusal::new(FaultKind::NotFound, format!("NoSuchPolicy: {policy}")))
     }
 
     pub(crate) fn read(&self, id: &DistributionId) -> Result<RawDistribution, Refusal> {

@@ -32,6 +32,12 @@ pub enum Operation {
     PutItem,
     /// The HTTPS request to an origin.
     Probe,
+    /// All TLS handshakes of one look at both hosts.
+    Handshakes,
+    /// The request to the health path.
+    HealthProbe,
+    /// GetCachePolicy or GetOriginRequestPolicy.
+    GetPolicy,
     /// react asks flip.
     InvokeFlip,
     /// A function continues its own work.
@@ -43,7 +49,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub const ALL: [Operation; 27] = [
+    pub const ALL: [Operation; 30] = [
         Operation::GetDistributionConfig,
         Operation::GetDistribution,
         Operation::UpdateDistribution,
@@ -66,6 +72,9 @@ impl Operation {
         Operation::GetItem,
         Operation::PutItem,
         Operation::Probe,
+        Operation::Handshakes,
+        Operation::HealthProbe,
+        Operation::GetPolicy,
         Operation::InvokeFlip,
         Operation::InvokeAgain,
         Operation::Publish,
@@ -100,6 +109,9 @@ impl Operation {
             Operation::GetItem => "GetItem",
             Operation::PutItem => "PutItem",
             Operation::Probe => "Probe",
+            Operation::Handshakes => "Handshakes",
+            Operation::HealthProbe => "HealthProbe",
+            Operation::GetPolicy => "GetPolicy",
             Operation::InvokeFlip => "Invoke",
             Operation::InvokeAgain => "Invoke(self)",
             Operation::Publish => "Publish",
@@ -133,6 +145,9 @@ impl Operation {
             | Operation::Query
             | Operation::GetItem
             | Operation::Probe
+            | Operation::Handshakes
+            | Operation::HealthProbe
+            | Operation::GetPolicy
             | Operation::InvokeFlip
             | Operation::InvokeAgain
             | Operation::Publish

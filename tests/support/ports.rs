@@ -1,6 +1,9 @@
 //! The ports, as the fake has them: each method is one call through the gate to one part.
 
 use failopen::alarm::{MetricAlarm, ObservedAlarm};
+use failopen::forwarding::{HeaderRule, PolicyId};
+use failopen::handshake::{Look, Seen};
+use failopen::health_probe::{HealthProbe, HealthProbed};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
 use failopen::ledger::Row;
 use failopen::port::{
@@ -78,6 +81,28 @@ impl Observe for FakeCloud {
             Ok(outcome) => outcome,
             Err(fault) => ProbeOutcome::Failed { why: fault.detail },
         }
+    }
+
+    async fn handshakes(&self, looks: &[Look]) -> Vec<Seen> {
+        let arguments =
+            looks.iter().map(|look| format!("{} as {}", look.connect, look.name)).collect::<Vec<_>>().join(", ");
+        let act = || Ok(looks.iter().map(|look| self.probes().shake_hands(look)).collect());
+        match self.call(Operation::Handshakes, arguments, act).await {
+            Ok(seen) => seen,
+            Err(fault) => looks.iter().map(|_| Seen::Unreachable { why: fault.detail.clone() }).collect(),
+        }
+    }
+
+    async fn health_probe(&self, probe: &HealthProbe) -> HealthProbed {
+        let arguments = format!("{}:{}{}", probe.host, probe.port, probe.path);
+        match self.call(Operation::HealthProbe, arguments, || Ok(self.probes().ask_health(probe))).await {
+            Ok(probed) => probed,
+            Err(fault) => HealthProbed::NoAnswer { why: fault.detail },
+        }
+    }
+
+    async fn policy(&self, policy: &PolicyId) -> Result<HeaderRule, Fault> {
+        self.call(Operation::GetPolicy, policy.to_string(), || self.cloudfront().policy(policy)).await
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 use crate::fault::one_line;
-use crate::network::{Network, connect, exchange};
+use crate::network::{BODY_LIMIT, Network, connect, exchange};
 use crate::tls::why;
 
 const OPERATION: &str = "CustomResourceAnswer";
@@ -54,11 +54,11 @@ impl Network {
         let Destination { host, port, is_tls, request } = destination;
         let stream = connect(&host, &system_addresses(&host, port).await?, port).await?;
         let name = Hostname::new(host);
-        match is_tls {
-            true => exchange(self.tls.handshake(stream, &name).await?, request).await,
-            false => exchange(stream, request).await,
-        }
-        .map_err(|error| why(&name, &error))
+        let answered = match is_tls {
+            true => exchange(self.tls.handshake(stream, &name).await?, request, BODY_LIMIT).await,
+            false => exchange(stream, request, BODY_LIMIT).await,
+        };
+        answered.map(|(status, _)| status).map_err(|error| why(&name, &error))
     }
 }
 

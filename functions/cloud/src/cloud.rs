@@ -1,6 +1,9 @@
 //! The ports of the core, implemented: which part answers which question.
 
 use failopen::alarm::{MetricAlarm, ObservedAlarm};
+use failopen::forwarding::{HeaderRule, PolicyId};
+use failopen::handshake::{Look, Seen};
+use failopen::health_probe::{HealthProbe, HealthProbed};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
 use failopen::ledger::Row;
 use failopen::port::{
@@ -18,12 +21,14 @@ use crate::cloudwatch::Alarms;
 use crate::health_check::HealthChecks;
 use crate::ledger::Ledger;
 use crate::network::Network;
+use crate::policies::Policies;
 use crate::route53::Zones;
 use crate::signals::Signals;
 
 /// AWS and the network, as [`crate::connect()`] reaches them.
 pub struct Cloud {
     pub(crate) distributions: Distributions,
+    pub(crate) policies: Policies,
     pub(crate) zones: Zones,
     pub(crate) health_checks: HealthChecks,
     pub(crate) alarms: Alarms,
@@ -91,6 +96,18 @@ impl Observe for Cloud {
 
     async fn probe(&self, probe: &Probe) -> ProbeOutcome {
         self.network.probe(probe).await
+    }
+
+    async fn handshakes(&self, looks: &[Look]) -> Vec<Seen> {
+        self.network.handshakes(looks).await
+    }
+
+    async fn health_probe(&self, probe: &HealthProbe) -> HealthProbed {
+        self.network.health_probe(probe).await
+    }
+
+    async fn policy(&self, policy: &PolicyId) -> Result<HeaderRule, Fault> {
+        self.policies.read(policy).await
     }
 }
 

@@ -15,6 +15,7 @@ use crate::environment::{ConfigError, Variables};
 use crate::health_check::HealthChecks;
 use crate::ledger::Ledger;
 use crate::network::Network;
+use crate::policies::Policies;
 use crate::route53::Zones;
 use crate::signals::Signals;
 
@@ -42,8 +43,10 @@ pub async fn connect() -> Result<Cloud, ConfigError> {
 pub(crate) fn cloud(sdk: &SdkConfig, settings: Settings) -> Cloud {
     let route53 = aws_sdk_route53::Client::new(sdk);
     let cloudwatch = aws_sdk_cloudwatch::Client::new(sdk);
+    let cloudfront = aws_sdk_cloudfront::Client::new(sdk);
     Cloud {
-        distributions: Distributions::new(aws_sdk_cloudfront::Client::new(sdk)),
+        policies: Policies::new(cloudfront.clone()),
+        distributions: Distributions::new(cloudfront),
         health_checks: HealthChecks::new(route53.clone()),
         zones: Zones::new(route53, sdk.clone()),
         alarms: Alarms::new(cloudwatch.clone()),

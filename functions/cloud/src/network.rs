@@ -28,8 +28,8 @@ const CONNECT: Duration = Duration::from_secs(3);
 const ADDRESSES: u32 = 3;
 /// One query of a name server; two are made.
 const QUERY: Duration = Duration::from_secs(2);
-/// What is read of an answer's body before the connection is closed.
-const BODY_LIMIT: usize = 64 * 1024;
+/// What is read of an answer's body before the connection is closed, where nobody looks into it.
+pub(crate) const BODY_LIMIT: usize = 64 * 1024;
 
 /// The network as the functions use it themselves.
 pub(crate) struct Network {
@@ -86,10 +86,20 @@ fn resolver(name_server: Option<SocketAddr>) -> Result<TokioResolver, String> {
     builder.build().map_err(|error| format!("the resolver could not be built: {error}"))
 }
 
-/// Connects to the first address that accepts; each gets its share of [`CONNECT`].
+/// Connects within [`CONNECT`].
 pub(crate) async fn connect(host: &str, addresses: &[IpAddr], port: u16) -> Result<TcpStream, String> {
+    connect_within(host, addresses, port, CONNECT).await
+}
+
+/// Connects to the first address that accepts; each gets its share of the time.
+pub(crate) async fn connect_within(
+    host: &str,
+    addresses: &[IpAddr],
+    port: u16,
+    within: Duration,
+) -> Result<TcpStream, String> {
     let tried = addresses.iter().take(ADDRESSES as usize);
-    let share = CONNECT / u32::try_from(tried.len()).unwrap_or(1).max(1);
+    let share = within / u32::try_from(tried.len()).unwrap_or(1).max(1);
     let mut refused = None;
     for address in tried {
         match timeout(share, TcpStream::connect((*address, port))).await {
@@ -100,12 +110,12 @@ pub(crate) async fn connect(host: &str, addresses: &[IpAddr], port: u16) -> Resu
     }
     Err(match refused {
         Some(error) => format!("{host} does not accept a connection on port {port}: {error}"),
-        None => format!("no connection with {host} on port {port} within {} s", CONNECT.as_secs()),
+        None => format!("no connection with {host} on port {port} within {} s", within.as_secs()),
     })
 }
 
-/// Sends one request and reads the status and a bounded part of the body.
-pub(crate) async fn exchange<S, B>(stream: S, request: Request<B>) -> hyper::Result<u16>
+/// Sends one request and reads the status and the body, which is no further than to `limit` bytes or a little more.
+pub(crate) async fn exchange<S, B>(stream: S, request: Request<B>, limit: usize) -> hyper::Result<(u16, Vec<u8>)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     B: Body<Data = hyper::body::Bytes> + 'static,
@@ -116,26 +126,27 @@ where
     let mut answer = pin!(async {
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
-        read_some(response).await?;
-        Ok(status)
+        Ok((status, read_some(response, limit).await?))
     });
     tokio::select! {
-        status = &mut answer => status,
+        answered = &mut answer => answered,
         // The connection may end first, with the answer already received.
         _ = connection => answer.await,
     }
 }
 
-async fn read_some(response: Response<Incoming>) -> hyper::Result<()> {
+async fn read_some(response: Response<Incoming>, limit: usize) -> hyper::Result<Vec<u8>> {
     let mut body = response.into_body();
-    let mut read = 0;
+    let mut read = Vec::new();
     while let Some(frame) = body.frame().await {
-        read += frame?.data_ref().map_or(0, |data| data.len());
-        if read >= BODY_LIMIT {
+        if let Some(data) = frame?.data_ref() {
+            read.extend_from_slice(data);
+        }
+        if read.len() >= limit {
             break;
         }
     }
-    Ok(())
+    Ok(read)
 }
 
 #[cfg(test)]

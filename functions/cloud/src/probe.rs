@@ -11,7 +11,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use tokio::time::timeout;
 
 use crate::fault::one_line;
-use crate::network::{Network, connect, exchange};
+use crate::network::{BODY_LIMIT, Network, connect, exchange};
 use crate::tls::why;
 
 /// TLS handshake alone.
@@ -44,7 +44,8 @@ impl Network {
             Err(_elapsed) => return Err(format!("{host} did not finish the TLS handshake within 5 s")),
         };
         // With TLS 1.3 a server refuses a missing client certificate only after the handshake.
-        exchange(stream, request).await.map_err(|error| why(&probe.server_name, &error))
+        let answered = exchange(stream, request, BODY_LIMIT).await;
+        answered.map(|(status, _)| status).map_err(|error| why(&probe.server_name, &error))
     }
 }
 

@@ -16,35 +16,41 @@ use crate::fault::chain;
 #[derive(Default)]
 pub(crate) struct Tls {
     /// Loaded by the first handshake: most invocations make none.
+    roots: OnceLock<Result<Arc<RootCertStore>, String>>,
     connector: OnceLock<Result<TlsConnector, String>>,
 }
 
 impl Tls {
     #[cfg(test)]
     pub(crate) fn trusting_only(root: CertificateDer<'static>) -> Self {
-        Self { connector: OnceLock::from(trusting(vec![root])) }
+        Self { roots: OnceLock::from(usable(vec![root])), connector: OnceLock::new() }
+    }
+
+    /// The trusted roots.
+    pub(crate) fn roots(&self) -> Result<Arc<RootCertStore>, String> {
+        // A root that cannot be read is one root fewer; having none is told.
+        self.roots.get_or_init(|| usable(rustls_native_certs::load_native_certs().certs)).clone()
     }
 
     /// One line for people says why a handshake failed.
     pub(crate) async fn handshake(&self, stream: TcpStream, name: &Hostname) -> Result<TlsStream<TcpStream>, String> {
-        let connector = self.connector.get_or_init(trusting_the_machine).as_ref().map_err(Clone::clone)?;
+        let connector = self.connector.get_or_init(|| trusting(self.roots()?)).as_ref().map_err(Clone::clone)?;
         let server_name = ServerName::try_from(name.as_str().to_owned())
             .map_err(|_| format!("{name} is not a name that a certificate can have"))?;
         connector.connect(server_name, stream).await.map_err(|error| why(name, &error))
     }
 }
 
-fn trusting_the_machine() -> Result<TlsConnector, String> {
-    // A root that cannot be read is one root fewer; having none is told below.
-    trusting(rustls_native_certs::load_native_certs().certs)
-}
-
-fn trusting(certificates: Vec<CertificateDer<'static>>) -> Result<TlsConnector, String> {
+fn usable(certificates: Vec<CertificateDer<'static>>) -> Result<Arc<RootCertStore>, String> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(certificates);
     if roots.is_empty() {
         return Err("this machine has no root certificates, so no certificate can be verified".to_owned());
     }
+    Ok(Arc::new(roots))
+}
+
+fn trusting(roots: Arc<RootCertStore>) -> Result<TlsConnector, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -58,7 +64,7 @@ fn trusting(certificates: Vec<CertificateDer<'static>>) -> Result<TlsConnector, 
 /// What went wrong on a TLS connection with `name`, in the words of whoever has to mend it.
 pub(crate) fn why(name: &Hostname, error: &(dyn Error + 'static)) -> String {
     match rustls_error(error) {
-        Some(rustls::Error::InvalidCertificate(problem)) => certificate(name, problem),
+        Some(rustls::Error::InvalidCertificate(problem)) => certificate_problem(name, problem),
         Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => {
             format!("{name} demands a client certificate")
         }
@@ -73,7 +79,8 @@ pub(crate) fn why(name: &Hostname, error: &(dyn Error + 'static)) -> String {
     }
 }
 
-fn certificate(name: &Hostname, problem: &CertificateError) -> String {
+/// What is wrong with the certificate of `name`.
+pub(crate) fn certificate_problem(name: &Hostname, problem: &CertificateError) -> String {
     match problem {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             format!("the certificate of {name} has expired")
@@ -93,7 +100,7 @@ fn certificate(name: &Hostname, problem: &CertificateError) -> String {
 }
 
 /// The TLS error inside an I/O or HTTP error.
-fn rustls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+pub(crate) fn rustls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<rustls::Error>() {

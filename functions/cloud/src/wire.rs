@@ -11,8 +11,11 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudfront::config::Credentials;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{self, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use tokio_rustls::rustls::server::{ResolvesServerCertUsingSni, WebPkiClientVerifier};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{
+    self, RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
+};
 
 /// One request as it arrived.
 #[derive(Clone, Debug)]
@@ -117,16 +120,7 @@ impl TlsServer {
         demands_a_client_certificate: bool,
         script: impl Fn(&Received, usize) -> Reply + Send + 'static,
     ) -> Self {
-        let key = || KeyPair::generate().expect("a key");
-        let mut authority = CertificateParams::default();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // The name tells authorities apart: a verifier looks for the issuer by it.
-        authority.distinguished_name.push(DnType::CommonName, format!("authority {}", fastrand::u64(..)));
-        let authority = CertifiedIssuer::self_signed(authority, key()).expect("an authority");
-        let server_key = key();
-        let signed = certificate.signed_by(&server_key, &authority).expect("a certificate");
-        let root = authority.der().clone();
-
+        let pair = Pair::signed(certificate);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -134,15 +128,43 @@ impl TlsServer {
         let builder = match demands_a_client_certificate {
             true => {
                 let mut roots = RootCertStore::empty();
-                roots.add(root.clone()).expect("a root");
+                roots.add(pair.root.clone()).expect("a root");
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
                 builder.with_client_cert_verifier(verifier.expect("a verifier"))
             }
             false => builder.with_no_client_auth(),
         };
-        let key = PrivateKeyDer::try_from(server_key.serialize_der()).expect("a key");
-        let config = Arc::new(builder.with_single_cert(vec![signed.der().clone()], key).expect("a pair"));
+        let config = builder.with_single_cert(vec![pair.certificate], pair.key).expect("a pair");
+        Self::serving(config, pair.root, script)
+    }
 
+    /// A server that speaks these versions of TLS alone.
+    pub(crate) fn speaking(certificate: CertificateParams, versions: &[&'static SupportedProtocolVersion]) -> Self {
+        let pair = Pair::signed(certificate);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).expect("versions");
+        let config = builder.with_no_client_auth().with_single_cert(vec![pair.certificate], pair.key);
+        Self::serving(config.expect("a pair"), pair.root, |_, _| Reply::new(200, ""))
+    }
+
+    /// A server that has no certificate for any name but the certificate's.
+    pub(crate) fn knowing_only_its_name(certificate: CertificateParams) -> Self {
+        let pair = Pair::signed(certificate);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let key = provider.key_provider.load_private_key(pair.key).expect("a key");
+        let mut resolver = ResolvesServerCertUsingSni::new();
+        resolver.add("www.example.com", CertifiedKey::new(vec![pair.certificate], key)).expect("the name is in it");
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = builder.expect("TLS versions").with_no_client_auth().with_cert_resolver(Arc::new(resolver));
+        Self::serving(config, pair.root, |_, _| Reply::new(200, ""))
+    }
+
+    fn serving(
+        config: ServerConfig,
+        root: CertificateDer<'static>,
+        script: impl Fn(&Received, usize) -> Reply + Send + 'static,
+    ) -> Self {
+        let config = Arc::new(config);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -158,6 +180,31 @@ impl TlsServer {
 
     pub(crate) fn requests(&self) -> Vec<Received> {
         self.received.lock().expect("not poisoned").clone()
+    }
+}
+
+/// A certificate and its key, signed by an authority of its own.
+struct Pair {
+    root: CertificateDer<'static>,
+    certificate: CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Pair {
+    fn signed(certificate: CertificateParams) -> Self {
+        let key = || KeyPair::generate().expect("a key");
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // The name tells authorities apart: a verifier looks for the issuer by it.
+        authority.distinguished_name.push(DnType::CommonName, format!("authority {}", fastrand::u64(..)));
+        let authority = CertifiedIssuer::self_signed(authority, key()).expect("an authority");
+        let server_key = key();
+        let signed = certificate.signed_by(&server_key, &authority).expect("a certificate");
+        Self {
+            root: authority.der().clone(),
+            certificate: signed.der().clone(),
+            key: PrivateKeyDer::try_from(server_key.serialize_der()).expect("a key"),
+        }
     }
 }
 

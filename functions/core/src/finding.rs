@@ -27,6 +27,17 @@ pub enum Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
+    TlsUntrusted,
+    TlsExpired,
+    TlsExpiresSoon,
+    TlsNameMismatch,
+    TlsVersion,
+    TlsClientCertificate,
+    TlsUnreachable,
+    HttpStatus,
+    HttpRedirect,
+    HttpSearchString,
+    HttpTimeout,
     RecordOutsideZone,
     RecordAtApex,
     RecordConflict,

@@ -28,6 +28,7 @@ fn fresh() -> Observed {
         rows: Vec::new(),
         unreadable: Vec::new(),
         application: None,
+        hosts: None,
         denied: Vec::new(),
     }
 }

@@ -10,6 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::{MetricAlarm, ObservedAlarm};
+use crate::forwarding::{HeaderRule, PolicyId};
+use crate::handshake::{Look, Seen};
+use crate::health_probe::{HealthProbe, HealthProbed};
 use crate::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
 use crate::ledger::{Row, Versioned};
 use crate::posture::Side;
@@ -60,6 +63,12 @@ pub trait Observe {
 
     /// One TLS-verified HTTPS request, not redirected.
     async fn probe(&self, probe: &Probe) -> ProbeOutcome;
+    /// TLS handshakes, all at the same time, after which nothing is sent: what CloudFront would see, in the order asked.
+    async fn handshakes(&self, looks: &[Look]) -> Vec<Seen>;
+    /// One request to the health path, not redirected and without verifying a certificate: what Route 53's checkers would see.
+    async fn health_probe(&self, probe: &HealthProbe) -> HealthProbed;
+    /// GetCachePolicy or GetOriginRequestPolicy: which headers it forwards.
+    async fn policy(&self, policy: &PolicyId) -> Result<HeaderRule, Fault>;
 }
 
 /// Everything that can be changed.

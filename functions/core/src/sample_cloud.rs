@@ -5,6 +5,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use crate::alarm::{MetricAlarm, ObservedAlarm};
+use crate::forwarding::{HeaderRule, PolicyId};
+use crate::handshake::{Look, Seen};
+use crate::health_probe::{HealthProbe, HealthProbed};
 use crate::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
 use crate::ledger::{Row, Versioned};
 use crate::port::{
@@ -91,6 +94,18 @@ impl Observe for SampleCloud {
             Some(status) => ProbeOutcome::Answered { status: *status },
             None => ProbeOutcome::Failed { why: format!("{} does not answer", probe.server_name) },
         }
+    }
+
+    async fn handshakes(&self, _: &[Look]) -> Vec<Seen> {
+        Vec::new()
+    }
+
+    async fn health_probe(&self, _: &HealthProbe) -> HealthProbed {
+        HealthProbed::Connected
+    }
+
+    async fn policy(&self, _: &PolicyId) -> Result<HeaderRule, Fault> {
+        absent("GetCachePolicy")
     }
 }
 

@@ -21,6 +21,7 @@ use jiff::SignedDuration;
 
 use crate::entry::{Entry, confirm_wanted, overtaken};
 use crate::event::Kind;
+use crate::hosts::{Occasion, Questions, last_look};
 use crate::job::Job;
 use crate::observation::{neighbors, observe};
 use crate::respond::answer;
@@ -51,7 +52,7 @@ pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>)
     if let Some(stop) = present.and_then(|row| overtaken(job, row)) {
         return Err(withdraw(job, &on_the_way(job, &spec), Deleting::IsLeftAlone, stop).await);
     }
-    let observed = observe(job.cloud, job.clock, &spec, &job.owner, neighbors).await?;
+    let observed = observe(job.cloud, job.clock, &spec, &job.owner, neighbors, Occasion::Change).await?;
     let findings = findings(&spec, &job.owner, &observed);
     let mut refused = refusing(spec.preflight, &findings);
     // An Update that rolls a failed one back is not stopped here: it gets as far as it can.
@@ -120,14 +121,19 @@ async fn take_steps<C: Observe + Apply, K: Clock>(
 ) -> Result<String, Stop> {
     let is_first = entry.row.lifecycle == Lifecycle::Creating;
     let waits = spec.preflight == Preflight::Enforce;
+    let questions = Questions::of(spec, observed.row(spec, &job.owner), Occasion::Change);
     let check = crate::health_check::ensure(job, entry, spec).await?;
-    if waits && !is_first && check.is_new {
+    if waits && !is_first {
         // Records that are in use change hands only when the new check is known to be healthy.
-        crate::health_check::wait_until_healthy(job, spec, &check.id).await?;
+        if check.is_new {
+            crate::health_check::wait_until_healthy(job, spec, &check.id).await?;
+        }
+        last_look(job, spec, observed, &questions).await?;
     }
     crate::records::ensure(job, entry, spec, &check.id).await?;
     if waits && is_first {
         crate::health_check::wait_until_healthy(job, spec, &check.id).await?;
+        last_look(job, spec, observed, &questions).await?;
     }
     let ensured = distribution::ensure(job, entry, spec, &observed.others(spec)).await?;
     alarm::ensure(job, entry, spec, &check.id).await?;

@@ -11,6 +11,7 @@ mod establish;
 mod event;
 mod handler;
 mod health_check;
+mod hosts;
 mod job;
 mod observation;
 mod preview;

@@ -7,15 +7,13 @@ use failopen::failure::{ErrorType, Failure};
 use failopen::finding::{Code, Finding, Target};
 use failopen::health_check::claimed;
 use failopen::id::{HealthCheckId, OwnerMark, ProtectionName};
-use failopen::ledger::{Lifecycle, Row};
-use failopen::observe::first_alive;
-use failopen::port::{Clock, Fault, FaultKind, Observe, ObservedHealthCheck, ObservedZone, ProbeOutcome, RecordSet};
+use failopen::ledger::Row;
+use failopen::port::{Clock, Fault, FaultKind, Observe, ObservedHealthCheck, ObservedZone, RecordSet};
 use failopen::preflight::Observed;
-use failopen::probe;
 use failopen::rows::Rows;
-use failopen::spec::{HealthCheckSpec, Preflight, Spec, Zone};
-use failopen::wiring::{Ours, wire};
+use failopen::spec::{HealthCheckSpec, Spec, Zone};
 
+use crate::hosts::{self, Occasion, Questions};
 use crate::job::persist;
 use crate::stop::advice;
 
@@ -55,6 +53,7 @@ pub(crate) async fn observe<C: Observe, K: Clock>(
     spec: &Spec,
     owner: &OwnerMark,
     neighbors: Neighbors,
+    occasion: Occasion,
 ) -> Result<Observed, Failure> {
     let Neighbors { rows, unreadable } = neighbors;
     let row = rows.iter().find(|row| row.name == spec.name && row.owner == *owner);
@@ -83,9 +82,11 @@ pub(crate) async fn observe<C: Observe, K: Clock>(
         rows,
         unreadable,
         application: None,
+        hosts: None,
         denied,
     };
-    observed.application = application(cloud, spec, owner, &observed).await;
+    let questions = Questions::of(spec, observed.row(spec, owner), occasion);
+    hosts::ask(cloud, clock, spec, owner, &questions, &mut observed).await;
     Ok(observed)
 }
 
@@ -188,33 +189,4 @@ pub(crate) async fn own_checks<C: Observe, K: Clock>(
         own.extend(check.filter(|check| check.caller_reference == *reference));
     }
     Ok(own)
-}
-
-/// Asks the application once, as CloudFront would after a bypass: on Create, and on an Update that leads somewhere else.
-/// The Update that CloudFormation sends to roll a failed one back leads to where traffic was before, and must not fail here.
-async fn application<C: Observe>(
-    cloud: &C,
-    spec: &Spec,
-    owner: &OwnerMark,
-    observed: &Observed,
-) -> Option<ProbeOutcome> {
-    let document = observed.distribution.as_ref()?;
-    let row = observed.row(spec, owner);
-    let is_rolled_back = row.is_some_and(|row| row.lifecycle == Lifecycle::Updating);
-    let is_settled = row.is_some_and(|row| row.lifecycle == Lifecycle::Active);
-    let same_application = row.is_some_and(|row| {
-        row.spec.application == spec.application
-            && row.spec.application_check == spec.application_check
-            && row.spec.origin_port == spec.origin_port
-            && row.spec.distribution == spec.distribution
-    });
-    if spec.preflight == Preflight::Skip || is_rolled_back || (is_settled && same_application) {
-        return None;
-    }
-    let ours = row.and_then(|row| Ours::of(row, &spec.distribution));
-    let wiring = wire(document, spec, ours.as_ref(), &observed.others(spec)).ok()?;
-    let mut planned = Row::creating(owner.clone(), "", "", spec.clone());
-    planned.made.distribution = Some(wiring.made);
-    let probes = probe::application(&planned, document);
-    if probes.is_empty() { None } else { Some(first_alive(cloud, &probes).await) }
 }

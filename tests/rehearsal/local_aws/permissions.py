@@ -1,8 +1,8 @@
 """IAM as the product's requests need it, once ministack enforces permissions.
 
 - A CloudWatch call over CBOR, which is what the Rust SDK sends, has its action. ministack finds none and lets it pass.
-- Health checks, changes of records and CBOR alarms have their own ARN. ministack checks them against `*`, which refuses a
-  policy that names them.
+- Health checks, changes of records, CloudFront's policies and CBOR alarms have their own ARN. ministack checks them against
+  `*`, which refuses a policy that names them.
 - The condition keys `cloudwatch:namespace` and `route53:ChangeResourceRecordSets…` are set, and the keys of tags over CBOR.
   Without them a statement with such a condition allows nothing.
 - PutMetricAlarm with tags asks for cloudwatch:TagResource too (CloudWatch API reference, PutMetricAlarm, Tags).
@@ -29,6 +29,12 @@ ROUTE_53_RESOURCES = (
     (re.compile(r"^/2013-04-01/healthcheck/([^/]+)"), "healthcheck"),
     (re.compile(r"^/2013-04-01/tags/healthcheck/([^/]+)"), "healthcheck"),
     (re.compile(r"^/2013-04-01/change/([^/]+)"), "change"),
+)
+
+# As above, for CloudFront's policies (ibidem, CloudFront).
+CLOUDFRONT_RESOURCES = (
+    (re.compile(r"^/2020-05-31/cache-policy/([^/]+)"), "cache-policy"),
+    (re.compile(r"^/2020-05-31/origin-request-policy/([^/]+)"), "origin-request-policy"),
 )
 
 RECORD_KEYS = "route53:ChangeResourceRecordSets"
@@ -64,6 +70,11 @@ def _with_more_resources(original):
                 match = pattern.match(path)
                 if match is not None:
                     return f"arn:aws:route53:::{kind}/{match.group(1)}"
+        if service == "cloudfront":
+            for pattern, kind in CLOUDFRONT_RESOURCES:
+                match = pattern.match(path)
+                if match is not None:
+                    return f"arn:aws:cloudfront::{account_id}:{kind}/{match.group(1)}"
         if service == "monitoring" and CBOR_OPERATION.match(path):
             return _alarm(_document(body), region, account_id)
         return original(service, method, path, headers, body, query_params, region, account_id)

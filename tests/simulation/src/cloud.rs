@@ -1,6 +1,9 @@
 //! The ports of one process: each method is one call through its gate to the AWS in memory.
 
 use failopen::alarm::{MetricAlarm, ObservedAlarm};
+use failopen::forwarding::{HeaderRule, PolicyId};
+use failopen::handshake::{Look, Seen};
+use failopen::health_probe::{HealthProbe, HealthProbed};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
 use failopen::ledger::Row;
 use failopen::port::{
@@ -76,6 +79,24 @@ impl Observe for SimCloud {
             Ok(outcome) => outcome,
             Err(fault) => ProbeOutcome::Failed { why: fault.detail },
         }
+    }
+
+    async fn handshakes(&self, looks: &[Look]) -> Vec<Seen> {
+        match self.call(Operation::Handshakes, async { Ok(self.aws().handshakes(looks).await) }).await {
+            Ok(seen) => seen,
+            Err(fault) => looks.iter().map(|_| Seen::Unreachable { why: fault.detail.clone() }).collect(),
+        }
+    }
+
+    async fn health_probe(&self, probe: &HealthProbe) -> HealthProbed {
+        match self.call(Operation::HealthProbe, async { Ok(self.aws().health_probe(probe).await) }).await {
+            Ok(probed) => probed,
+            Err(fault) => HealthProbed::NoAnswer { why: fault.detail },
+        }
+    }
+
+    async fn policy(&self, policy: &PolicyId) -> Result<HeaderRule, Fault> {
+        self.call(Operation::GetPolicy, self.aws().policy(policy)).await
     }
 }
 

@@ -204,9 +204,10 @@ impl Service {
     /// `None` for what is not AWS.
     fn of(operation: Operation) -> Option<Self> {
         match operation {
-            Operation::GetDistributionConfig | Operation::GetDistribution | Operation::UpdateDistribution => {
-                Some(Service::CloudFront)
-            }
+            Operation::GetDistributionConfig
+            | Operation::GetDistribution
+            | Operation::UpdateDistribution
+            | Operation::GetPolicy => Some(Service::CloudFront),
             Operation::GetHostedZone
             | Operation::ListResourceRecordSets
             | Operation::ChangeResourceRecordSets
@@ -226,7 +227,7 @@ impl Service {
             Operation::InvokeFlip | Operation::InvokeAgain | Operation::Publish | Operation::PutMetricData => {
                 Some(Service::Messages)
             }
-            Operation::Probe | Operation::Answer => None,
+            Operation::Probe | Operation::Handshakes | Operation::HealthProbe | Operation::Answer => None,
         }
     }
 }
@@ -251,7 +252,7 @@ fn echo(operation: Operation) -> Option<FaultKind> {
 /// When a call without an answer is given up: the operation time-outs of `failopen-cloud`.
 fn time_out(operation: Operation) -> Moment {
     match operation {
-        Operation::Probe | Operation::Answer => 10 * SECOND,
+        Operation::Probe | Operation::Handshakes | Operation::HealthProbe | Operation::Answer => 10 * SECOND,
         _ => 20 * SECOND,
     }
 }

@@ -3,6 +3,7 @@
 
 use super::Document;
 use super::tree::ElementId;
+use crate::forwarding::{Forwarding, PolicyId};
 use crate::id::{OriginId, PathPattern};
 
 /// How long CloudFront tries to reach an origin before it gives up.
@@ -33,6 +34,25 @@ impl Document {
             .filter_map(|(item, arn)| Some((self.text_of(item, "EventType")?, self.text_of(item, arn)?)))
             .filter(|(event, _)| event.ends_with("-request"))
             .collect()
+    }
+
+    /// What a behaviour forwards to its origin, as far as its Host hangs on it.
+    pub fn forwarding(&self, path_pattern: &PathPattern) -> Forwarding {
+        let Some(at) = self.index.behavior_at(path_pattern) else { return Forwarding::default() };
+        let behavior = self.index.behavior_elements[at];
+        let policy = |name| self.text_of(behavior, name).filter(|id| !id.is_empty());
+        let values = self.tree.child(behavior, "ForwardedValues");
+        let headers = values.map_or_else(Vec::new, |values| self.items(values, "Headers"));
+        Forwarding {
+            policies: [
+                policy("CachePolicyId").map(PolicyId::Cache),
+                policy("OriginRequestPolicyId").map(PolicyId::OriginRequest),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            headers: headers.into_iter().filter_map(|name| self.tree.value(name)).collect(),
+        }
     }
 
     /// How CloudFront connects to an origin; `None` where there is no such origin.
@@ -78,6 +98,27 @@ mod tests {
         let named: Vec<(&str, &str)> = functions.iter().map(|(event, arn)| (event.as_str(), arn.as_str())).collect();
         assert_eq!(named, [("origin-request", "arn:router"), ("viewer-request", "arn:apex")]);
         assert!(document.request_functions(&PathPattern::new("/none/*")).is_empty());
+    }
+
+    #[test]
+    fn what_is_forwarded_is_read_from_policies_and_from_the_older_values() {
+        let behavior = |inside: &str| {
+            let text = SAMPLE.replacen(
+                "<TargetOriginId>app</TargetOriginId>",
+                &format!("<TargetOriginId>app</TargetOriginId>{inside}"),
+                1,
+            );
+            let document = Document::parse(text.as_bytes()).expect("a configuration");
+            document.forwarding(&PathPattern::default_behavior())
+        };
+        let (cache, request) = (PolicyId::Cache("c-1".to_owned()), PolicyId::OriginRequest("r-1".to_owned()));
+        let policies =
+            behavior("<CachePolicyId> c-1 </CachePolicyId><OriginRequestPolicyId>r-1</OriginRequestPolicyId>");
+        assert_eq!(policies, Forwarding { policies: vec![cache, request], headers: Vec::new() });
+        let values = "<ForwardedValues><Headers><Quantity>2</Quantity><Items><Name>Accept</Name><Name>Host</Name></Items>\
+                      </Headers></ForwardedValues><OriginRequestPolicyId></OriginRequestPolicyId>";
+        assert_eq!(behavior(values).headers, ["Accept", "Host"]);
+        assert_eq!((behavior(values).policies, behavior("")), (Vec::new(), Forwarding::default()));
     }
 
     #[test]

@@ -1,12 +1,19 @@
 //! What stands against a protection, judged from what was read before anything is changed.
 
 mod distribution;
+mod http;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
 
 use crate::alarm::{AlarmState, ObservedAlarm};
 use crate::document::Document;
 use crate::finding::{Code, Finding, Severity, Target, Weight};
+use crate::forwarding::PolicyId;
+use crate::handshake::{Look, Seen};
+use crate::health_probe::{HealthProbe, HealthProbed};
 use crate::id::{DistributionId, HealthCheckId, HostedZoneId, Hostname, OwnerMark, ProtectionName};
 use crate::ledger::{MadeDistribution, MadeRecords, Row};
 use crate::port::{ObservedHealthCheck, ObservedZone, ProbeOutcome, RecordSet};
@@ -118,8 +125,21 @@ pub struct Observed {
     pub unreadable: Vec<ProtectionName>,
     /// `None`: it was not asked.
     pub application: Option<ProbeOutcome>,
+    /// `None`: they were not asked.
+    pub hosts: Option<Hosts>,
     /// What could not be read because the engine is not allowed to.
     pub denied: Vec<Finding>,
+}
+
+/// How both hosts answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hosts {
+    pub at: Timestamp,
+    pub handshakes: Vec<(Look, Seen)>,
+    /// `None` for an adopted check.
+    pub health: Option<(HealthProbe, HealthProbed)>,
+    /// Policies that could not be read, with the reason.
+    pub unread: Vec<(PolicyId, String)>,
 }
 
 impl Observed {
@@ -135,7 +155,7 @@ impl Observed {
     }
 }
 
-/// All findings, in the order distribution, zone, records, health check, alarm, ledger, application.
+/// All findings, in the order distribution, zone, records, health check, alarm, ledger, hosts, application.
 pub fn findings(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Vec<Finding> {
     let mut findings = observed.denied.clone();
     distribution::judge(spec, owner, observed, &mut findings);
@@ -144,8 +164,31 @@ pub fn findings(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Vec<Find
     alarm(owner, observed, &mut findings);
     name(spec, owner, observed, &mut findings);
     unreadable(spec, observed, &mut findings);
-    application(spec, observed, &mut findings);
+    hosts(spec, observed, &mut findings);
     findings
+}
+
+/// What stands against forwarding traffic to the hosts now: the part of the findings that may change while a request waits.
+pub fn hosts(spec: &Spec, observed: &Observed, findings: &mut Vec<Finding>) {
+    policies(observed, findings);
+    tls::judge(spec, observed, findings);
+    http::judge(observed, findings);
+    application(spec, observed, findings);
+}
+
+fn policies(observed: &Observed, findings: &mut Vec<Finding>) {
+    for (policy, why) in observed.hosts.iter().flat_map(|hosts| &hosts.unread) {
+        findings.push(Finding::warning(
+            Code::Permission,
+            "Traffic",
+            Target::Distribution,
+            format!(
+                "{policy} could not be read ({why}), so it is not known whether the viewer's Host reaches the origins, and \
+                 certificates were checked for both that and the origin's own name; mend that to have them checked for the \
+                 right one"
+            ),
+        ));
+    }
 }
 
 /// The findings that refuse the request under the resource's `Preflight`.

@@ -24,6 +24,7 @@ fn observed() -> Observed {
         unreadable: Vec::new(),
         rows: Vec::new(),
         application: Some(ProbeOutcome::Answered { status: 404 }),
+        hosts: None,
         denied: Vec::new(),
     }
 }
@@ -254,4 +255,181 @@ fn a_distribution_that_is_full_is_told_before_cloudfront_refuses() {
     };
     assert_eq!(crowded(74), []);
     assert_eq!(crowded(75), [(Code::Quota, "Traffic".to_owned())]);
+}
+
+mod of_hosts {
+    use super::*;
+    use crate::handshake::{Shown, Side, Trust};
+    use crate::spec::{ApplicationCheck, CheckType};
+
+    fn look(side: Side, name: &str, origin_name: Option<&str>) -> Look {
+        let connect = match side {
+            Side::Inspection => "cq-route.cequence.cloud",
+            Side::Application => "origin-www.cq-route.com",
+        };
+        let origin_name = origin_name.map(Hostname::from);
+        Look { side, connect: connect.into(), port: 443, name: name.into(), origin_name }
+    }
+
+    fn good() -> Shown {
+        Shown {
+            trust: Trust::Trusted { until: None },
+            names_it: true,
+            names_origin: false,
+            asks_for_client_certificate: false,
+        }
+    }
+
+    fn at() -> Timestamp {
+        "2026-11-26T12:00:00Z".parse().expect("a time")
+    }
+
+    fn with(handshakes: Vec<(Look, Seen)>) -> Observed {
+        let hosts = Hosts { at: at(), handshakes, health: None, unread: Vec::new() };
+        Observed { hosts: Some(hosts), ..observed() }
+    }
+
+    fn one(look: Look, seen: Seen) -> Vec<Finding> {
+        findings(&sample::spec(), &owner(), &with(vec![(look, seen)]))
+    }
+
+    const RECORD: &str = "cq-origin-www.cq-route.com";
+
+    #[test]
+    fn each_fault_of_a_handshake_has_its_finding_on_the_host_that_has_it() {
+        let why = || "x".to_owned();
+        let until = at() + jiff::SignedDuration::from_hours(24 * 9);
+        for (seen, code, severity) in [
+            (Seen::Unreachable { why: why() }, Code::TlsUnreachable, Severity::Error),
+            (Seen::Broken { why: why() }, Code::TlsUnreachable, Severity::Error),
+            (Seen::WrongVersion { why: why() }, Code::TlsVersion, Severity::Error),
+            (Seen::NameUnknown, Code::TlsNameMismatch, Severity::Error),
+            (
+                Seen::Certificate(Shown { trust: Trust::Expired { why: why() }, ..good() }),
+                Code::TlsExpired,
+                Severity::Error,
+            ),
+            (
+                Seen::Certificate(Shown { trust: Trust::Untrusted { why: why() }, ..good() }),
+                Code::TlsUntrusted,
+                Severity::Error,
+            ),
+            (
+                Seen::Certificate(Shown { trust: Trust::Trusted { until: Some(until) }, ..good() }),
+                Code::TlsExpiresSoon,
+                Severity::Warning,
+            ),
+            (Seen::Certificate(Shown { names_it: false, ..good() }), Code::TlsNameMismatch, Severity::Error),
+            (
+                Seen::Certificate(Shown { asks_for_client_certificate: true, ..good() }),
+                Code::TlsClientCertificate,
+                Severity::Error,
+            ),
+        ] {
+            for (side, property, target) in [
+                (Side::Inspection, "InspectionHostname", Target::Inspection),
+                (Side::Application, "ApplicationHostname", Target::Application),
+            ] {
+                let found = one(look(side, RECORD, None), seen.clone());
+                let [finding] = found.as_slice() else { panic!("{seen:?}: {found:?}") };
+                assert_eq!((finding.code, finding.severity), (code, severity), "{finding}");
+                assert_eq!((finding.property.as_str(), finding.target), (property, target));
+                assert!(finding.message.contains(RECORD), "{finding}");
+                assert_eq!(finding.weight, Weight::Advisory);
+            }
+        }
+        assert_eq!(one(look(Side::Inspection, RECORD, None), Seen::Certificate(good())), []);
+    }
+
+    #[test]
+    fn the_days_that_are_left_are_counted() {
+        let until = at() + jiff::SignedDuration::from_hours(24 * 9 + 5);
+        let shown = Shown { trust: Trust::Trusted { until: Some(until) }, ..good() };
+        let found = one(look(Side::Inspection, RECORD, None), Seen::Certificate(shown));
+        assert!(found[0].message.contains("expires in 9 days, at 2026-12-05T17:00:00Z"), "{}", found[0]);
+    }
+
+    #[test]
+    fn a_certificate_for_the_origin_s_name_alone_is_a_warning_where_the_viewer_s_host_is_forwarded() {
+        let shown = |names_origin| Seen::Certificate(Shown { names_it: false, names_origin, ..good() });
+        let forwarded =
+            |names_origin| one(look(Side::Inspection, "www.cq-route.com", Some(RECORD)), shown(names_origin));
+        assert_eq!(forwarded(true)[0].severity, Severity::Warning);
+        assert!(forwarded(true)[0].message.contains(RECORD), "{}", forwarded(true)[0]);
+        assert_eq!(forwarded(false)[0].severity, Severity::Error);
+    }
+
+    #[test]
+    fn the_same_fault_under_several_names_is_told_once_with_all_of_them() {
+        let shown = || Seen::Certificate(Shown { names_it: false, ..good() });
+        let both = with(vec![
+            (look(Side::Inspection, "shop.cq-route.com", Some(RECORD)), shown()),
+            (look(Side::Inspection, "www.cq-route.com", Some(RECORD)), shown()),
+            (look(Side::Application, "www.cq-route.com", Some(RECORD)), Seen::Certificate(good())),
+        ]);
+        let found = findings(&sample::spec(), &owner(), &both);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].message.contains("asked for shop.cq-route.com, www.cq-route.com, shows"), "{}", found[0]);
+    }
+
+    #[test]
+    fn an_application_that_nobody_wants_checked_may_be_out_of_our_reach() {
+        let unreachable = |side| with(vec![(look(side, RECORD, None), Seen::Unreachable { why: "x".to_owned() })]);
+        let unchecked = Spec { application_check: ApplicationCheck::None, ..sample::spec() };
+        let severity = |side| findings(&unchecked, &owner(), &unreachable(side))[0].severity;
+        assert_eq!((severity(Side::Application), severity(Side::Inspection)), (Severity::Warning, Severity::Error));
+    }
+
+    #[test]
+    fn each_fault_of_the_health_path_has_its_finding() {
+        let probe = HealthProbe {
+            host: "cq-route.cequence.cloud".into(),
+            port: 443,
+            protocol: CheckType::Https,
+            path: "/healthz".to_owned(),
+            search_string: Some("alive".to_owned()),
+        };
+        let found = |probed: HealthProbed| {
+            let hosts =
+                Hosts { at: at(), handshakes: Vec::new(), health: Some((probe.clone(), probed)), unread: Vec::new() };
+            found(&sample::spec(), &Observed { hosts: Some(hosts), ..observed() })
+        };
+        let answered = |status, found| HealthProbed::Answered { status, found };
+        let (path, string) = ("HealthCheck.Path".to_owned(), "HealthCheck.SearchString".to_owned());
+        for (probed, expected) in [
+            (HealthProbed::NoAnswer { why: "x".to_owned() }, vec![(Code::HttpTimeout, path.clone())]),
+            (answered(302, None), vec![(Code::HttpRedirect, path.clone())]),
+            (answered(399, Some(true)), vec![(Code::HttpRedirect, path.clone())]),
+            (answered(400, Some(true)), vec![(Code::HttpStatus, path.clone())]),
+            (answered(199, None), vec![(Code::HttpStatus, path.clone())]),
+            (answered(503, None), vec![(Code::HttpStatus, path)]),
+            (answered(200, Some(false)), vec![(Code::HttpSearchString, string)]),
+            (answered(200, Some(true)), vec![]),
+            (answered(299, None), vec![]),
+            (HealthProbed::Connected, vec![]),
+        ] {
+            assert_eq!(found(probed.clone()), expected, "{probed:?}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_could_not_be_read_is_a_warning_that_names_it() {
+        let unread = vec![(PolicyId::Cache("p-1".to_owned()), "AccessDenied".to_owned())];
+        let hosts = Hosts { at: at(), handshakes: Vec::new(), health: None, unread };
+        let found = findings(&sample::spec(), &owner(), &Observed { hosts: Some(hosts), ..observed() });
+        assert_eq!((found[0].code, found[0].severity), (Code::Permission, Severity::Warning));
+        assert!(found[0].message.contains("cache policy p-1"), "{}", found[0]);
+    }
+
+    #[test]
+    fn what_a_checker_asks_is_what_the_check_says_and_an_adopted_one_is_not_asked() {
+        let mut spec = sample::spec();
+        let HealthCheckSpec::Managed(check) = &mut spec.health_check else { panic!("a check of our own") };
+        (check.port, check.path, check.search_string) = (8443, "/up".to_owned(), Some("yes".to_owned()));
+        let probe = HealthProbe::of(&spec).expect("a managed check is asked");
+        assert_eq!((probe.host.as_str(), probe.port, probe.path.as_str()), ("cq-route.cequence.cloud", 8443, "/up"));
+        assert_eq!(probe.search_string.as_deref(), Some("yes"));
+        spec.health_check = HealthCheckSpec::Adopted { id: "h-1".into() };
+        assert_eq!(HealthProbe::of(&spec), None);
+    }
 }

@@ -18,7 +18,7 @@ use reader::Reader;
 use syntax::{choice, whole};
 
 /// Properties of the resource; `ServiceToken` and `ServiceTimeout` belong to CloudFormation and are not read here.
-const KNOWN: &[&str] = &[
+pub const KNOWN: &[&str] = &[
     "ServiceToken",
     "ServiceTimeout",
     "Name",

@@ -68,7 +68,7 @@ pub(super) fn application_origin<'d>(
         ));
     }
     for (target, patterns) in &candidates {
-        findings.extend(unsuitable(document, target, patterns));
+        findings.extend(unsuitable(document, spec, target, patterns));
     }
     if !findings.is_empty() {
         return Err(findings);
@@ -101,7 +101,7 @@ fn overlap(pattern: &PathPattern, other: &MadeDistribution, how: &str) -> Findin
 }
 
 /// Why an origin cannot be the application.
-fn unsuitable(document: &Document, target: &OriginId, patterns: &[&PathPattern]) -> Option<Finding> {
+fn unsuitable(document: &Document, spec: &Spec, target: &OriginId, patterns: &[&PathPattern]) -> Option<Finding> {
     let names: Vec<String> = patterns.iter().map(|pattern| format!("`{pattern}`")).collect();
     let names = names.join(", ");
     let finding = |code, message| Some(Finding::structural(code, "Traffic", Target::Distribution, message));
@@ -111,6 +111,23 @@ fn unsuitable(document: &Document, target: &OriginId, patterns: &[&PathPattern])
             format!(
                 "{names} targets the origin group {target}, whose own failover would be lost by pointing it at one origin; \
                  point it at a plain custom origin first"
+            ),
+        );
+    }
+    // Somebody has followed the runbook by hand. Taken for the application, it would make a bypass lead back to inspection.
+    if document.origin(target).is_some_and(|origin| origin.domain_name == spec.failover_record.as_str()) {
+        let own = document.origins().iter().find(|origin| origin.domain_name == spec.application.as_str());
+        let own = own.map_or_else(
+            || format!("an origin for {}", spec.application),
+            |origin| format!("{} ({})", origin.id, origin.domain_name),
+        );
+        return finding(
+            Code::OriginType,
+            format!(
+                "{names} already targets {target}, which leads to the failover record {} itself, so which origin is the \
+                 application cannot be told, and a bypass would go in a circle; point it at {own} for the minutes of this \
+                 deployment (uninspected meanwhile), then remove {target}",
+                spec.failover_record
             ),
         );
     }

@@ -183,3 +183,26 @@ fn another_distribution_under_the_same_id_is_not_touched() {
     let error = unwire(&document, &other).expect_err("what is in the right one is not known");
     assert!(error.to_string().contains("CallerReference"), "{error}");
 }
+
+#[test]
+fn a_runbook_followed_by_hand_is_told_apart_from_an_application() {
+    let by_hand = RICH.replacen(
+        "<DomainName>origin-www.cq-route.com</DomainName>",
+        "<DomainName>cq-origin-www.cq-route.com</DomainName>",
+        1,
+    );
+    let document = Document::parse(by_hand.as_bytes()).expect("a configuration");
+    let refused = wire(&document, &protecting(&["*"]), None, &[]).expect_err("a bypass would go in a circle");
+    let [finding] = refused.as_slice() else { panic!("{refused:?}") };
+    assert_eq!((finding.code, finding.property.as_str()), (Code::OriginType, "Traffic"));
+    assert!(finding.message.contains("an origin for origin-www.cq-route.com"), "{finding}");
+    // The application's own origin is still there, as it is after the runbook.
+    let kept = RICH.replacen(
+        "<DomainName>api-eu.example.com</DomainName>",
+        "<DomainName>cq-origin-www.cq-route.com</DomainName>",
+        1,
+    );
+    let document = Document::parse(kept.as_bytes()).expect("a configuration");
+    let refused = wire(&document, &protecting(&["/api-eu/*"]), None, &[]).expect_err("a bypass would go in a circle");
+    assert!(refused[0].message.contains("point it at app & co (origin-www.cq-route.com)"), "{}", refused[0]);
+}

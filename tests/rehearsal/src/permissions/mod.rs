@@ -5,6 +5,7 @@
 //! and it must succeed as soon as the action is back. An Allow that nobody misses fails the rehearsal: either the role is
 //! wider than it has to be, or this rehearsal is too small.
 
+mod policies;
 mod roles;
 mod trials;
 mod work;
@@ -38,6 +39,14 @@ pub(crate) enum Extent {
 /// Takes every Allow of every role away once, as far as the extent goes.
 pub(crate) async fn play(stage: &Stage<'_>, extent: Extent) -> Result<()> {
     let site = Site::create(stage).await?;
+    stage
+        .narration
+        .step("The default behaviour gets policies of the account's own", async |step| {
+            policies::give_own_policies(stage, &site).await?;
+            step.did("created a cache policy and an origin request policy, and edited the distribution");
+            Ok(())
+        })
+        .await?;
     let deployment = Deployment::create(stage, engine_alone(stage, &site)).await?;
     let stack_id = described(stage)?;
     let crew = Crew { stage, site, deployment, stack_id, removals: Cell::new(0), updates: Cell::new(0) };

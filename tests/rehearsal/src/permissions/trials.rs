@@ -29,11 +29,13 @@ pub(super) enum Work {
 }
 
 /// Every trial: function, action and work.
-pub(super) const TRIALS: [(&str, &str, Work); 43] = [
+pub(super) const TRIALS: [(&str, &str, Work); 45] = [
     ("provision", "dynamodb:Scan", Work::Create),
     ("provision", "dynamodb:GetItem", Work::Create),
     ("provision", "dynamodb:PutItem", Work::Create),
     ("provision", "cloudfront:GetDistributionConfig", Work::Create),
+    ("provision", "cloudfront:GetCachePolicy", Work::Create),
+    ("provision", "cloudfront:GetOriginRequestPolicy", Work::Create),
     ("provision", "route53:GetHostedZone", Work::Create),
     ("provision", "route53:ListResourceRecordSets", Work::Create),
     ("provision", "cloudwatch:DescribeAlarms", Work::Create),

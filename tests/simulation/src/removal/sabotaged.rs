@@ -4,6 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use failopen::alarm::{AlarmState, MetricAlarm, ObservedAlarm};
+use failopen::forwarding::{HeaderRule, PolicyId};
+use failopen::handshake::{Look, Seen};
+use failopen::health_probe::{HealthProbe, HealthProbed};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
 use failopen::ledger::{Row, Versioned};
 use failopen::port::{
@@ -186,6 +189,18 @@ impl<C: Observe> Observe for Sabotaged<C> {
 
     async fn probe(&self, probe: &Probe) -> ProbeOutcome {
         self.port.probe(probe).await
+    }
+
+    async fn handshakes(&self, looks: &[Look]) -> Vec<Seen> {
+        self.port.handshakes(looks).await
+    }
+
+    async fn health_probe(&self, probe: &HealthProbe) -> HealthProbed {
+        self.port.health_probe(probe).await
+    }
+
+    async fn policy(&self, policy: &PolicyId) -> Result<HeaderRule, Fault> {
+        self.port.policy(policy).await
     }
 }
 

@@ -1,0 +1,143 @@
+//! TLS, as CloudFront would verify it, against both hosts.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::Observed;
+use crate::finding::{Code, Finding, Severity, Target};
+use crate::handshake::{Look, Seen, Shown, Side, Trust};
+use crate::spec::{ApplicationCheck, Spec};
+
+/// Findings about what the handshakes showed. The same about several names of a host is one finding.
+pub(super) fn judge(spec: &Spec, observed: &Observed, findings: &mut Vec<Finding>) {
+    let Some(hosts) = &observed.hosts else { return };
+    let mut problems: BTreeMap<Problem, Vec<String>> = BTreeMap::new();
+    for (look, seen) in &hosts.handshakes {
+        for problem in problems_of(spec, look, seen, hosts.at) {
+            problems.entry(problem).or_default().push(look.name.to_string());
+        }
+    }
+    findings.extend(problems.into_iter().map(|(problem, names)| problem.finding(&names)));
+}
+
+/// One kind of trouble with one host. Equal ones are told once, with all the names that they concern.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Problem {
+    side: Side,
+    connect: String,
+    code: Code,
+    severity: Severity,
+    /// What is wrong, after "host, asked for names, …".
+    what: String,
+    todo: &'static str,
+}
+
+fn problems_of(spec: &Spec, look: &Look, seen: &Seen, at: Timestamp) -> Vec<Problem> {
+    let problem = |code, severity, what: String, todo| Problem {
+        side: look.side,
+        connect: look.connect.to_string(),
+        code,
+        severity,
+        what,
+        todo,
+    };
+    match seen {
+        Seen::Unreachable { why } => {
+            // Whoever asks for no check of the application may have one that only CloudFront reaches.
+            let only_cloudfront_may_reach_it =
+                look.side == Side::Application && spec.application_check == ApplicationCheck::None;
+            let severity = if only_cloudfront_may_reach_it { Severity::Warning } else { Severity::Error };
+            let todo = "open it to the internet or at least to CloudFront and to this function, then try again; what CloudFront \
+                        alone can reach cannot be judged from here (Preflight: warn passes over this)";
+            vec![problem(Code::TlsUnreachable, severity, format!("cannot be reached: {why}"), todo)]
+        }
+        Seen::WrongVersion { why } => {
+            let todo = "allow TLS 1.2 with an ECDHE cipher there, the newest that CloudFront is documented to speak to origins";
+            vec![problem(Code::TlsVersion, Severity::Error, why.clone(), todo)]
+        }
+        Seen::NameUnknown => {
+            let what = "has no certificate for it and says so (unrecognized_name)".to_owned();
+            vec![problem(
+                Code::TlsNameMismatch,
+                Severity::Error,
+                what,
+                "set it up there, with a certificate that names it",
+            )]
+        }
+        Seen::Broken { why } => {
+            let todo = "look at its TLS settings with `openssl s_client -tls1_2 -servername`";
+            vec![problem(
+                Code::TlsUnreachable,
+                Severity::Error,
+                format!("does not finish a TLS handshake: {why}"),
+                todo,
+            )]
+        }
+        Seen::Certificate(shown) => shown_problems(look, shown, at)
+            .into_iter()
+            .map(|(code, severity, what, todo)| problem(code, severity, what, todo))
+            .collect(),
+    }
+}
+
+fn shown_problems(look: &Look, shown: &Shown, at: Timestamp) -> Vec<(Code, Severity, String, &'static str)> {
+    let Shown { trust, names_it, names_origin, asks_for_client_certificate } = shown;
+    let mut problems = Vec::new();
+    match trust {
+        Trust::Trusted { until: None } => {}
+        Trust::Trusted { until: Some(until) } => {
+            let days = until.duration_since(at).as_hours() / 24;
+            let what = format!("shows a certificate (or a part of its chain) that expires in {days} days, at {until}");
+            problems.push((Code::TlsExpiresSoon, Severity::Warning, what, "see that it is renewed in time"));
+        }
+        Trust::Expired { why } => problems.push((Code::TlsExpired, Severity::Error, why.clone(), "renew it")),
+        Trust::Untrusted { why } => {
+            let todo = "install a certificate of a public authority with its whole chain in order";
+            problems.push((Code::TlsUntrusted, Severity::Error, why.clone(), todo));
+        }
+    }
+    if !names_it {
+        let (severity, what) = match (&look.origin_name, names_origin) {
+            // One page of AWS's says that this does.
+            (Some(origin), true) => {
+                (Severity::Warning, format!("shows a certificate that names only {origin}, the origin's own name"))
+            }
+            (Some(_) | None, _) => (Severity::Error, "shows a certificate that does not name it".to_owned()),
+        };
+        let todo = "have a certificate issued that names all of these, and install it there";
+        problems.push((Code::TlsNameMismatch, severity, what, todo));
+    }
+    if *asks_for_client_certificate {
+        let what =
+            "asks for a client certificate, and CloudFront drops such a connection unless the origin has mutual TLS"
+                .to_owned();
+        let todo = "switch that off for these names";
+        problems.push((Code::TlsClientCertificate, Severity::Error, what, todo));
+    }
+    problems
+}
+
+impl Problem {
+    fn finding(self, names: &[String]) -> Finding {
+        let Self { side, connect, code, severity, what, todo } = self;
+        let (property, target) = match side {
+            Side::Inspection => ("InspectionHostname", Target::Inspection),
+            Side::Application => ("ApplicationHostname", Target::Application),
+        };
+        let consequence = match (severity, side) {
+            (Severity::Warning, _) => "CloudFront may answer viewers with 502 then",
+            (Severity::Error, Side::Inspection) => {
+                "CloudFront would answer viewers with 502 as soon as traffic goes there, and Route 53's checks, which verify no \
+                 certificate, would not see it"
+            }
+            (Severity::Error, Side::Application) => "failing open would lead to 502s instead of the application",
+        };
+        let names = names.join(", ");
+        let message = format!("{connect}, asked for {names}, {what}: {consequence}; {todo}");
+        match severity {
+            Severity::Error => Finding::error(code, property, target, message),
+            Severity::Warning => Finding::warning(code, property, target, message),
+        }
+    }
+}

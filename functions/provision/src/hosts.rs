@@ -1,0 +1,148 @@
+//! Asks both hosts whether they would serve: before anything is changed, and once more right before traffic is sent there.
+
+use failopen::handshake::looks;
+use failopen::health_probe::HealthProbe;
+use failopen::id::OwnerMark;
+use failopen::ledger::{Lifecycle, Row};
+use failopen::observe::first_alive;
+use failopen::port::{Apply, Clock, Observe};
+use failopen::preflight::{self, Hosts, Observed, refusing};
+use failopen::probe;
+use failopen::spec::{Preflight, Spec};
+use failopen::wiring::{Ours, wire};
+
+use crate::job::{Job, persist};
+use crate::stop::Stop;
+
+/// Why the world is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// A Create or an Update.
+    Change,
+    /// Somebody wants to know: everything is asked.
+    Plan,
+}
+
+/// What the hosts are asked: only what the request leads to anew. An Update that leaves alone how traffic goes must not fail
+/// because a host is down that it has nothing to do with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Questions {
+    handshakes: bool,
+    health: bool,
+    application: bool,
+}
+
+impl Questions {
+    /// The Update that CloudFormation sends to roll a failed one back leads to where traffic was before, and asks nothing.
+    pub(crate) fn of(spec: &Spec, row: Option<&Row>, occasion: Occasion) -> Self {
+        if spec.preflight == Preflight::Skip {
+            return Self::default();
+        }
+        let all = Self { handshakes: true, health: true, application: true };
+        if occasion == Occasion::Plan {
+            return all;
+        }
+        match row.map(|row| (row.lifecycle, &row.spec)) {
+            None | Some((Lifecycle::Creating | Lifecycle::Deleting, _)) => all,
+            Some((Lifecycle::Updating, _)) => Self::default(),
+            Some((Lifecycle::Active, before)) => {
+                let same_origin = before.application == spec.application
+                    && before.origin_port == spec.origin_port
+                    && before.distribution == spec.distribution;
+                let same_names = before.inspection == spec.inspection
+                    && before.failover_record == spec.failover_record
+                    && before.traffic == spec.traffic;
+                let same_health = before.inspection == spec.inspection && before.health_check == spec.health_check;
+                Self {
+                    handshakes: !(same_origin && same_names),
+                    health: !same_health,
+                    application: !(same_origin && before.application_check == spec.application_check),
+                }
+            }
+        }
+    }
+
+    fn asks_anything(self) -> bool {
+        self != Self::default()
+    }
+}
+
+/// Asks, and notes the answers in `observed`. Nothing is asked about a distribution that cannot be wired: the findings say why.
+pub(crate) async fn ask<C: Observe, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    spec: &Spec,
+    owner: &OwnerMark,
+    questions: &Questions,
+    observed: &mut Observed,
+) {
+    if !questions.asks_anything() {
+        return;
+    }
+    let Some(document) = &observed.distribution else { return };
+    let ours = observed.row(spec, owner).and_then(|row| Ours::of(row, &spec.distribution));
+    let Ok(wiring) = wire(document, spec, ours.as_ref(), &observed.others(spec)) else { return };
+
+    let mut hosts = Hosts { at: clock.now(), handshakes: Vec::new(), health: None, unread: Vec::new() };
+    if questions.handshakes {
+        let mut policies = failopen::forwarding::Policies::new();
+        for behavior in &wiring.made.behaviors {
+            let forwarding = document.forwarding(&document.serving(&behavior.path_pattern).path_pattern);
+            for policy in forwarding.unknown() {
+                if policies.contains_key(policy) || hosts.unread.iter().any(|(unread, _)| unread == policy) {
+                    continue;
+                }
+                match persist(clock, async || cloud.policy(policy).await).await {
+                    Ok(rule) => drop(policies.insert(policy.clone(), rule)),
+                    Err(fault) => {
+                        tracing::warn!(protection = %spec.name, step = "preflight", outcome = "unread", %policy, %fault,
+                            "a policy could not be read, so certificates are checked for both names that may be sent");
+                        hosts.unread.push((policy.clone(), fault.to_string()));
+                    }
+                }
+            }
+        }
+        let looks = looks(spec, document, &wiring.made, &policies);
+        let seen = cloud.handshakes(&looks).await;
+        hosts.handshakes = looks.into_iter().zip(seen).collect();
+    }
+    if questions.health
+        && let Some(probe) = HealthProbe::of(spec)
+    {
+        let probed = cloud.health_probe(&probe).await;
+        hosts.health = Some((probe, probed));
+    }
+    let mut application = None;
+    if questions.application {
+        // Asked once, as CloudFront would after a bypass.
+        let mut planned = Row::creating(owner.clone(), "", "", spec.clone());
+        planned.made.distribution = Some(wiring.made);
+        let probes = probe::application(&planned, document);
+        if !probes.is_empty() {
+            application = Some(first_alive(cloud, &probes).await);
+        }
+    }
+    observed.hosts = Some(hosts);
+    observed.application = application;
+}
+
+/// The last look right before traffic is sent to other hosts than before: minutes have passed since the first.
+///
+/// # Errors
+/// What stands against it now. Nothing has been changed yet that viewers would notice.
+pub(crate) async fn last_look<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    spec: &Spec,
+    observed: &Observed,
+    questions: &Questions,
+) -> Result<(), Stop> {
+    if !questions.asks_anything() {
+        return Ok(());
+    }
+    let mut now = observed.clone();
+    ask(job.cloud, job.clock, spec, &job.owner, questions, &mut now).await;
+    let mut findings = Vec::new();
+    preflight::hosts(spec, &now, &mut findings);
+    let refused = refusing(spec.preflight, &findings);
+    if refused.is_empty() { Ok(()) } else { Err(Stop::findings(&refused)) }
+}
