@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use failopen::properties;
-use failopen_tests::template::{load, object, plain, template};
+use failopen_tests::template::{load, object, plain, repository, template};
 use serde_json::{Map, Value, json};
 
 /// Every stack parameter with its default.
@@ -153,6 +153,37 @@ fn a_protection_of_another_stack_can_say_everything() {
         json!({"Fn::ImportValue": {"Fn::Sub": "${EngineStackName}-ProvisionFunctionArn"}})
     );
     properties::parse(&typed_properties(&template, "Protection")).expect("its defaults are a protection");
+}
+
+#[test]
+fn the_examples_for_other_peoples_code_declare_protections_that_there_can_be() {
+    let distribution = load("infra/examples/cloudformation/distribution.yaml");
+    let mut declared = object(&distribution["Resources"]["Protection"]["Properties"]).clone();
+    for (name, value) in [
+        ("ServiceToken", "arn:aws:lambda:us-east-1:111122223333:function:provision"),
+        ("DistributionId", "E2EXAMPLE1ABCD"),
+        ("HostedZoneId", "Z0123456789ABCDEFGHIJ"),
+    ] {
+        assert!(declared.insert(name.to_owned(), json!(value)).is_some(), "{name} is not declared");
+    }
+    properties::parse(&declared).expect("what CloudFormation would send is a protection");
+
+    let known = load("infra/protection.yaml");
+    for example in ["ignored", "declared"] {
+        let path = repository().join(format!("infra/examples/terraform/{example}/main.tf"));
+        let text = std::fs::read_to_string(path).expect("the example is there");
+        let (_, after) = text.split_once("parameters = {").expect("it sets the stack's parameters");
+        let (parameters, _) = after.split_once('}').expect("and ends somewhere");
+        let names: Vec<&str> =
+            parameters.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name.trim()).collect();
+        assert!(names.contains(&"Name") && names.contains(&"FailoverRecord"), "{names:?}");
+        for name in names {
+            assert!(
+                known["Parameters"].get(name).is_some(),
+                "{example}: infra/protection.yaml has no parameter {name}"
+            );
+        }
+    }
 }
 
 #[test]
