@@ -32,6 +32,8 @@ pub enum Operation {
     PutItem,
     /// The HTTPS request to an origin.
     Probe,
+    /// A question to DNS.
+    Resolve,
     /// react asks flip.
     InvokeFlip,
     /// A function continues its own work.
@@ -43,7 +45,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub const ALL: [Operation; 27] = [
+    pub const ALL: [Operation; 28] = [
         Operation::GetDistributionConfig,
         Operation::GetDistribution,
         Operation::UpdateDistribution,
@@ -66,6 +68,7 @@ impl Operation {
         Operation::GetItem,
         Operation::PutItem,
         Operation::Probe,
+        Operation::Resolve,
         Operation::InvokeFlip,
         Operation::InvokeAgain,
         Operation::Publish,
@@ -100,6 +103,7 @@ impl Operation {
             Operation::GetItem => "GetItem",
             Operation::PutItem => "PutItem",
             Operation::Probe => "Probe",
+            Operation::Resolve => "Resolve",
             Operation::InvokeFlip => "Invoke",
             Operation::InvokeAgain => "Invoke(self)",
             Operation::Publish => "Publish",
@@ -133,6 +137,7 @@ impl Operation {
             | Operation::Query
             | Operation::GetItem
             | Operation::Probe
+            | Operation::Resolve
             | Operation::InvokeFlip
             | Operation::InvokeAgain
             | Operation::Publish

@@ -4,10 +4,11 @@ use failopen::alarm::{MetricAlarm, ObservedAlarm};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
 use failopen::ledger::Row;
 use failopen::port::{
-    Apply, ChangeAction, Checkers, Converge, DistributionStatus, Fault, HealthCheckConfig, Message, Metric, Observe,
-    ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange, RecordSet,
-    Respond,
+    Apply, ChangeAction, Checkers, Converge, Delegation, DistributionStatus, Fault, HealthCheckConfig, Message, Metric,
+    Observe, ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange,
+    RecordSet, Resolution, Respond,
 };
+use failopen::resolution::Ending;
 use failopen::rows::{Rows, UnreadableRow};
 use failopen::secret::Secret;
 use failopen::spec::Zone;
@@ -77,6 +78,20 @@ impl Observe for FakeCloud {
         match self.call(Operation::Probe, arguments, || Ok(self.probes().ask(probe))).await {
             Ok(outcome) => outcome,
             Err(fault) => ProbeOutcome::Failed { why: fault.detail },
+        }
+    }
+
+    async fn resolve(&self, name: &Hostname) -> Resolution {
+        match self.call(Operation::Resolve, name.to_string(), || Ok(self.names().resolve(name))).await {
+            Ok(found) => found,
+            Err(fault) => Resolution { chain: Vec::new(), ending: Ending::NoAnswer { why: fault.detail } },
+        }
+    }
+
+    async fn delegation(&self, zone: &Hostname) -> Delegation {
+        match self.call(Operation::Resolve, format!("NS {zone}"), || Ok(self.names().delegation(zone))).await {
+            Ok(found) => found,
+            Err(fault) => Delegation::Unknown { why: fault.detail },
         }
     }
 }

@@ -8,6 +8,7 @@ use failopen::port::{
     ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange, RecordSet,
     Respond,
 };
+use failopen::resolution::{Delegation, Resolution};
 use failopen::rows::{Rows, UnreadableRow};
 use failopen::secret::Secret;
 use failopen::spec::Zone;
@@ -91,6 +92,14 @@ impl Observe for Cloud {
 
     async fn probe(&self, probe: &Probe) -> ProbeOutcome {
         self.network.probe(probe).await
+    }
+
+    async fn resolve(&self, name: &Hostname) -> Resolution {
+        self.network.resolve(name).await
+    }
+
+    async fn delegation(&self, zone: &Hostname) -> Delegation {
+        self.network.delegation(zone).await
     }
 }
 

@@ -13,6 +13,9 @@ mod health_check;
 mod ledger;
 pub mod logs;
 mod model_drift;
+#[cfg(test)]
+mod name_server;
+mod names;
 mod network;
 mod probe;
 mod route53;

@@ -27,10 +27,14 @@ pub enum Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
+    DnsUnresolvable,
+    DnsLoop,
+    DnsSlowChain,
     RecordOutsideZone,
     RecordAtApex,
     RecordConflict,
     ZonePrivate,
+    ZoneNotDelegated,
     HealthCheckNotHealthy,
     DistributionMissing,
     DistributionDisabled,

@@ -11,6 +11,7 @@ use crate::port::{
     Apply, Checkers, Converge, DistributionStatus, Fault, FaultKind, HealthCheckConfig, Message, Metric, Observe,
     ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange, RecordSet,
 };
+use crate::resolution::{Delegation, Ending, Resolution};
 use crate::rows::{Rows, UnreadableRow};
 use crate::spec::Zone;
 use crate::tombstone::{Slot, Tombstone};
@@ -91,6 +92,14 @@ impl Observe for SampleCloud {
             Some(status) => ProbeOutcome::Answered { status: *status },
             None => ProbeOutcome::Failed { why: format!("{} does not answer", probe.server_name) },
         }
+    }
+
+    async fn resolve(&self, _: &Hostname) -> Resolution {
+        Resolution { chain: Vec::new(), ending: Ending::NoAnswer { why: "not in this sample".to_owned() } }
+    }
+
+    async fn delegation(&self, _: &Hostname) -> Delegation {
+        Delegation::Unknown { why: "not in this sample".to_owned() }
     }
 }
 

@@ -12,6 +12,7 @@ mod event;
 mod handler;
 mod health_check;
 mod job;
+mod names;
 mod observation;
 mod preview;
 mod records;

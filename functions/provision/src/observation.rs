@@ -10,13 +10,15 @@ use failopen::id::{HealthCheckId, OwnerMark, ProtectionName};
 use failopen::ledger::{Lifecycle, Row};
 use failopen::observe::first_alive;
 use failopen::port::{Clock, Fault, FaultKind, Observe, ObservedHealthCheck, ObservedZone, ProbeOutcome, RecordSet};
-use failopen::preflight::Observed;
+use failopen::preflight::{Names, Observed};
 use failopen::probe;
 use failopen::rows::Rows;
 use failopen::spec::{HealthCheckSpec, Preflight, Spec, Zone};
 use failopen::wiring::{Ours, wire};
+use futures_util::future::join;
 
 use crate::job::persist;
+use crate::names::names;
 use crate::stop::advice;
 
 /// The ledger, as far as it can be read.
@@ -83,9 +85,13 @@ pub(crate) async fn observe<C: Observe, K: Clock>(
         rows,
         unreadable,
         application: None,
+        names: Names::default(),
         denied,
     };
-    observed.application = application(cloud, spec, owner, &observed).await;
+    // Together: whoever asked for a plan is waiting.
+    let (probed, resolved) =
+        join(application(cloud, spec, owner, &observed), names(cloud, spec, owner, &observed)).await;
+    (observed.application, observed.names) = (probed, resolved);
     Ok(observed)
 }
 

@@ -4,10 +4,11 @@ use failopen::alarm::{MetricAlarm, ObservedAlarm};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
 use failopen::ledger::Row;
 use failopen::port::{
-    Apply, Checkers, Converge, DistributionStatus, Fault, HealthCheckConfig, Message, Metric, Observe,
+    Apply, Checkers, Converge, Delegation, DistributionStatus, Fault, HealthCheckConfig, Message, Metric, Observe,
     ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange, RecordSet,
-    Respond,
+    Resolution, Respond,
 };
+use failopen::resolution::Ending;
 use failopen::rows::{Rows, UnreadableRow};
 use failopen::secret::Secret;
 use failopen::spec::Zone;
@@ -75,6 +76,20 @@ impl Observe for SimCloud {
         match self.call(Operation::Probe, async { Ok(self.aws().probe(probe).await) }).await {
             Ok(outcome) => outcome,
             Err(fault) => ProbeOutcome::Failed { why: fault.detail },
+        }
+    }
+
+    async fn resolve(&self, name: &Hostname) -> Resolution {
+        match self.call(Operation::Resolve, async { Ok(Observe::resolve(self.aws(), name).await) }).await {
+            Ok(found) => found,
+            Err(fault) => Resolution { chain: Vec::new(), ending: Ending::NoAnswer { why: fault.detail } },
+        }
+    }
+
+    async fn delegation(&self, zone: &Hostname) -> Delegation {
+        match self.call(Operation::Resolve, async { Ok(self.aws().delegation(zone).await) }).await {
+            Ok(found) => found,
+            Err(fault) => Delegation::Unknown { why: fault.detail },
         }
     }
 }

@@ -226,7 +226,7 @@ impl Service {
             Operation::InvokeFlip | Operation::InvokeAgain | Operation::Publish | Operation::PutMetricData => {
                 Some(Service::Messages)
             }
-            Operation::Probe | Operation::Answer => None,
+            Operation::Probe | Operation::Resolve | Operation::Answer => None,
         }
     }
 }
@@ -251,7 +251,7 @@ fn echo(operation: Operation) -> Option<FaultKind> {
 /// When a call without an answer is given up: the operation time-outs of `failopen-cloud`.
 fn time_out(operation: Operation) -> Moment {
     match operation {
-        Operation::Probe | Operation::Answer => 10 * SECOND,
+        Operation::Probe | Operation::Resolve | Operation::Answer => 10 * SECOND,
         _ => 20 * SECOND,
     }
 }

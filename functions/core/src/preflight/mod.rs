@@ -1,6 +1,7 @@
 //! What stands against a protection, judged from what was read before anything is changed.
 
 mod distribution;
+mod dns;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,8 @@ use crate::ledger::{MadeDistribution, MadeRecords, Row};
 use crate::port::{ObservedHealthCheck, ObservedZone, ProbeOutcome, RecordSet};
 use crate::records;
 use crate::spec::{Dns, HealthCheckSpec, Preflight, Spec};
+
+pub use dns::Names;
 
 /// What the engine may touch, as its IAM policies name it: a request outside is refused before any call, by name, instead
 /// of by an AccessDenied somewhere in the middle.
@@ -118,6 +121,7 @@ pub struct Observed {
     pub unreadable: Vec<ProtectionName>,
     /// `None`: it was not asked.
     pub application: Option<ProbeOutcome>,
+    pub names: Names,
     /// What could not be read because the engine is not allowed to.
     pub denied: Vec<Finding>,
 }
@@ -135,7 +139,7 @@ impl Observed {
     }
 }
 
-/// All findings, in the order distribution, zone, records, health check, alarm, ledger, application.
+/// All findings, in the order distribution, zone, records, health check, alarm, ledger, application, names.
 pub fn findings(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Vec<Finding> {
     let mut findings = observed.denied.clone();
     distribution::judge(spec, owner, observed, &mut findings);
@@ -145,6 +149,7 @@ pub fn findings(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Vec<Find
     name(spec, owner, observed, &mut findings);
     unreadable(spec, observed, &mut findings);
     application(spec, observed, &mut findings);
+    dns::judge(spec, owner, observed, &mut findings);
     findings
 }
 

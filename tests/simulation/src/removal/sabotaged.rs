@@ -7,9 +7,9 @@ use failopen::alarm::{AlarmState, MetricAlarm, ObservedAlarm};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
 use failopen::ledger::{Row, Versioned};
 use failopen::port::{
-    Apply, ChangeAction, Checkers, Converge, DistributionStatus, Fault, FaultKind, HealthCheckConfig, Message, Metric,
-    Observe, ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange,
-    RecordSet, Respond,
+    Apply, ChangeAction, Checkers, Converge, Delegation, DistributionStatus, Fault, FaultKind, HealthCheckConfig,
+    Message, Metric, Observe, ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution,
+    RecordChange, RecordSet, Resolution, Respond,
 };
 use failopen::rows::{Rows, UnreadableRow};
 use failopen::secret::Secret;
@@ -186,6 +186,14 @@ impl<C: Observe> Observe for Sabotaged<C> {
 
     async fn probe(&self, probe: &Probe) -> ProbeOutcome {
         self.port.probe(probe).await
+    }
+
+    async fn resolve(&self, name: &Hostname) -> Resolution {
+        self.port.resolve(name).await
+    }
+
+    async fn delegation(&self, zone: &Hostname) -> Delegation {
+        self.port.delegation(zone).await
     }
 }
 
