@@ -3,14 +3,15 @@
 use failopen::alarm::AlarmState;
 use failopen::id::{DistributionId, HealthCheckId, Hostname, OriginId, PathPattern};
 use failopen::ledger::Lifecycle;
-use failopen::port::{FailoverRole, HealthCheckConfig, RecordSet};
+use failopen::port::{Delegation, FailoverRole, HealthCheckConfig, RecordSet, Resolution};
 use failopen::posture::Posture;
+use failopen::resolution::{Ending, Link};
 use failopen_tests::stack::Stack;
 use failopen_tests::world::{
     OWNER, REACT_ARN, RICH_DISTRIBUTION, alarm, application, application_origin, distribution, failover_record,
     inspection, inspection_origin, third_origin, www, zone,
 };
-use failopen_tests::{Operation, World};
+use failopen_tests::{Logs, Operation, World};
 use serde_json::{Value, json};
 
 const SECOND: &str = "E3SECOND";
@@ -684,4 +685,129 @@ fn the_posture_that_is_answered_is_read_from_the_distribution() {
     let made = world.row().made.distribution.expect("made");
     assert_eq!(failopen::flip::posture(&document, &made), Posture::Inspected);
     assert!(made.behaviors.iter().all(|behavior| behavior.path_pattern == PathPattern::default_behavior()));
+}
+
+/// A host that leads to another, which is what DNS says of it.
+fn leads(host: &Hostname, target: &str, ending: Ending) -> Resolution {
+    Resolution { chain: vec![Link { name: host.clone(), target: target.into(), ttl: 60 }], ending }
+}
+
+fn no_such_name() -> Resolution {
+    Resolution { chain: Vec::new(), ending: Ending::NoSuchName }
+}
+
+/// What DNS was asked, in order.
+fn asked(world: &World) -> Vec<String> {
+    let calls = world.cloud.calls();
+    calls.iter().filter(|call| call.operation == Operation::Resolve).map(|call| call.arguments.clone()).collect()
+}
+
+fn summary(answer: &Value) -> String {
+    answer["Data"]["PreflightSummary"].as_str().expect("a summary").to_owned()
+}
+
+#[test]
+fn a_host_that_does_not_resolve_is_refused_under_enforce_with_nothing_changed_and_told_under_warn() {
+    for (host, property) in [(inspection(), "InspectionHostname"), (application(), "ApplicationHostname")] {
+        let world = World::bare();
+        world.cloud.names().script(&host, no_such_name());
+        let (mut stack, logs) = (Stack::new(&world), Logs::default());
+        let planned = stack.plan().expect("a plan");
+        let found = planned["findings"].as_array().expect("findings").iter();
+        let told = found.filter(|found| found["code"] == "dns-unresolvable" && found["property"] == property).count();
+        assert_eq!(told, 1, "{planned}");
+        let reason = reason(&logs.of(|| stack.create()));
+        assert!(reason.contains(&format!("{property}: {host} does not resolve (there is no such name)")), "{reason}");
+        assert!(logs.text().contains(&format!("{property}: {host} does not resolve")), "{}", logs.text());
+        assert_eq!(writes(&world), []);
+        nothing_of_ours_is_left(&world);
+        let answer = succeeded(stack.set(json!({"Preflight": "warn"})).create());
+        let summary = summary(&answer);
+        assert!(summary.starts_with(&format!("1 error, 1 warning: {property}: {host} does not resolve")), "{summary}");
+        assert!(summary.contains("[dns-unresolvable]"), "{summary}");
+    }
+}
+
+#[test]
+fn a_host_that_leads_back_to_the_failover_record_is_refused_even_under_warn() {
+    for preflight in ["enforce", "warn"] {
+        let world = World::bare();
+        let record = failover_record();
+        world.cloud.names().script(&inspection(), leads(&inspection(), record.as_str(), Ending::NoSuchName));
+        let reason = reason(&Stack::new(&world).set(json!({"Preflight": preflight})).create());
+        assert!(reason.contains("leads back to the failover record") && reason.contains("[dns-loop]"), "{reason}");
+        assert_eq!(writes(&world), []);
+    }
+}
+
+#[test]
+fn what_is_only_slow_or_not_delegated_is_told_and_refuses_nothing() {
+    let world = World::bare();
+    world.cloud.names().script(&application(), Resolution::address(3600));
+    let theirs = Delegation::To(["ns1.example.net".into()].into());
+    world.cloud.names().delegate(&"cq-route.com".into(), theirs);
+    let mut stack = Stack::new(&world);
+    let planned = stack.plan().expect("a plan");
+    let summary = summary(&succeeded(stack.create()));
+    assert!(summary.starts_with("3 warnings: "), "{summary}");
+    for code in ["dns-slow-chain", "zone-not-delegated"] {
+        assert!(summary.contains(&format!("[{code}]")), "{summary}");
+        assert!(planned["findings"].as_array().is_some_and(|all| all.iter().any(|found| found["code"] == code)));
+    }
+    let world = World::bare();
+    world.cloud.names().delegate(&"cq-route.com".into(), Delegation::Unknown { why: "no answer".to_owned() });
+    let answer = succeeded(Stack::new(&world).create());
+    assert!(answer["Data"]["PreflightSummary"].as_str().is_some_and(|told| told.starts_with("1 warning: Traffic")));
+}
+
+#[test]
+fn a_record_that_is_still_to_be_made_is_not_asked_for_and_one_of_another_dns_service_has_to_be_there() {
+    let hosts = [inspection().to_string(), application().to_string()];
+    let world = World::bare();
+    succeeded(Stack::new(&world).create());
+    assert_eq!(asked(&world), [&hosts[..], &["NS cq-route.com".to_owned()]].concat());
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    stack.set(json!({"Dns": "external", "HostedZoneId": ""}));
+    world.cloud.names().script(&failover_record(), no_such_name());
+    let reason = reason(&stack.create());
+    assert!(reason.contains("FailoverRecord: cq-origin-www.cq-route.com does not resolve"), "{reason}");
+    assert_eq!(asked(&world), [&hosts[..], &[failover_record().to_string()]].concat());
+    assert_eq!(writes(&world), []);
+    world.cloud.names().unscript(&failover_record());
+    succeeded(stack.create());
+}
+
+#[test]
+fn dns_is_not_asked_with_skip_nor_for_a_roll_back() {
+    let world = World::bare();
+    world.cloud.names().script(&inspection(), no_such_name());
+    succeeded(Stack::new(&world).set(json!({"Preflight": "skip"})).create());
+    assert_eq!(asked(&world), Vec::<String>::new());
+
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    succeeded(stack.create());
+    world.cloud.health().set_host_up(&Hostname::new("other.inspection.example.net"), false);
+    stack.set(json!({"InspectionHostname": "other.inspection.example.net", "HealthCheck": {"IntervalSeconds": "30"}}));
+    assert!(reason(&stack.update()).contains("health-check-not-healthy"));
+    world.cloud.clear_calls();
+    world.cloud.names().script(&inspection(), no_such_name());
+    succeeded(stack.set(json!({"InspectionHostname": inspection(), "HealthCheck": {}})).update());
+    assert_eq!(asked(&world), Vec::<String>::new());
+}
+
+#[test]
+fn an_update_of_something_else_is_not_refused_while_inspection_cannot_be_resolved() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    succeeded(stack.create());
+    world.cloud.names().script(&inspection(), no_such_name());
+    world.cloud.names().script(&"new.inspection.example.net".into(), no_such_name());
+    let summary = summary(&succeeded(stack.set(json!({"EdgeFailOpen": "automatic"})).update()));
+    assert!(summary.starts_with("2 warnings: ") && summary.contains("[dns-unresolvable]"), "{summary}");
+    let reason = reason(&stack.set(json!({"InspectionHostname": "new.inspection.example.net"})).update());
+    assert!(reason.contains("new.inspection.example.net does not resolve"), "{reason}");
+    assert_eq!(world.row().lifecycle, Lifecycle::Active, "refused before anything was changed");
+    succeeded(stack.set(json!({"InspectionHostname": inspection()})).update());
 }

@@ -58,7 +58,7 @@ fn a_lost_answer_or_a_throttled_call_costs_nothing_but_time() {
     assert!(is_success(&traffic(&mut stack).create()) && is_success(&stack.delete()));
     // Looks at hosts have no such faults, and the answer has tests of its own.
     let made = |operation: &Operation| cleanly.cloud.count(*operation) > 0;
-    let of_hosts = [Operation::Probe, Operation::Handshakes, Operation::HealthProbe];
+    let of_hosts = [Operation::Probe, Operation::Handshakes, Operation::HealthProbe, Operation::Resolve];
     let tried = |operation: &Operation| *operation != Operation::Answer && !of_hosts.contains(operation);
     for operation in Operation::ALL.into_iter().filter(made).filter(tried) {
         for nth in 1..=2 {

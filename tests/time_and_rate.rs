@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use failopen::id::PathPattern;
 use failopen::ledger::FlippedBy;
-use failopen::limits::{ANSWER, ATTEMPT, CALL, CONNECT, FLIP_LIFE, PROBE, SPARE};
+use failopen::limits::{ANSWER, ATTEMPT, CALL, CONNECT, FLIP_LIFE, PROBE, RESOLUTION, SPARE};
 use failopen::port::{Clock, FaultKind};
 use failopen_tests::functions::converge;
 use failopen_tests::template::template;
@@ -46,6 +46,9 @@ fn the_limits_of_calls_fit_into_each_other_and_into_the_time_outs_of_the_templat
     assert!(time_out("FlipFunction") - SPARE <= seconds(50));
     // provision: cut off with time to invoke itself again, or else to answer.
     assert!(CALL + ANSWER + SPARE < seconds(60) && time_out("ProvisionFunction") == SignedDuration::from_mins(15));
+    // What provision asks of the network, all of it together, costs no more than a call. Whoever waits for a plan with the AWS
+    // CLI waits for 60 s.
+    assert!(PROBE.max(RESOLUTION) <= CALL);
     // A request of react outlives neither its event nor the life that flip gives it.
     let age = &template()["Resources"]["FlipFunction"]["Properties"]["EventInvokeConfig"]["MaximumEventAgeInSeconds"];
     assert!(age.as_i64().is_some_and(|age| age <= 120));

@@ -17,6 +17,7 @@ use crate::faults::{Gate, Injection, Moment, RuleBuilder};
 use crate::health::HealthChecks;
 use crate::ledger::Ledger;
 use crate::log::{Call, Operation, Outcome};
+use crate::names::Names;
 use crate::outbox::Outbox;
 use crate::probes::Probes;
 use crate::refusal::Refusal;
@@ -38,6 +39,7 @@ struct State {
     ledger: RefCell<Ledger>,
     outbox: RefCell<Outbox>,
     probes: RefCell<Probes>,
+    names: RefCell<Names>,
 }
 
 /// What became of a process that ran on the fake.
@@ -70,6 +72,7 @@ impl FakeCloud {
                 ledger: RefCell::default(),
                 outbox: RefCell::default(),
                 probes: RefCell::default(),
+                names: RefCell::default(),
             }),
         }
     }
@@ -104,6 +107,10 @@ impl FakeCloud {
 
     pub fn probes(&self) -> RefMut<'_, Probes> {
         self.state.probes.borrow_mut()
+    }
+
+    pub fn names(&self) -> RefMut<'_, Names> {
+        self.state.names.borrow_mut()
     }
 
     pub(crate) fn gate(&self) -> &RefCell<Gate> {

@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod log;
 pub mod logs;
 pub mod loopback;
+pub mod names;
 pub mod outbox;
 pub mod overlap;
 mod ports;

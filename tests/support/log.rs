@@ -38,6 +38,8 @@ pub enum Operation {
     HealthProbe,
     /// GetCachePolicy or GetOriginRequestPolicy.
     GetPolicy,
+    /// A question to DNS.
+    Resolve,
     /// react asks flip.
     InvokeFlip,
     /// A function continues its own work.
@@ -49,7 +51,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub const ALL: [Operation; 30] = [
+    pub const ALL: [Operation; 31] = [
         Operation::GetDistributionConfig,
         Operation::GetDistribution,
         Operation::UpdateDistribution,
@@ -75,6 +77,7 @@ impl Operation {
         Operation::Handshakes,
         Operation::HealthProbe,
         Operation::GetPolicy,
+        Operation::Resolve,
         Operation::InvokeFlip,
         Operation::InvokeAgain,
         Operation::Publish,
@@ -112,6 +115,7 @@ impl Operation {
             Operation::Handshakes => "Handshakes",
             Operation::HealthProbe => "HealthProbe",
             Operation::GetPolicy => "GetPolicy",
+            Operation::Resolve => "Resolve",
             Operation::InvokeFlip => "Invoke",
             Operation::InvokeAgain => "Invoke(self)",
             Operation::Publish => "Publish",
@@ -148,6 +152,7 @@ impl Operation {
             | Operation::Handshakes
             | Operation::HealthProbe
             | Operation::GetPolicy
+            | Operation::Resolve
             | Operation::InvokeFlip
             | Operation::InvokeAgain
             | Operation::Publish

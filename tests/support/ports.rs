@@ -7,10 +7,11 @@ use failopen::health_probe::{HealthProbe, HealthProbed};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
 use failopen::ledger::Row;
 use failopen::port::{
-    Apply, ChangeAction, Checkers, Converge, DistributionStatus, Fault, HealthCheckConfig, Message, Metric, Observe,
-    ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange, RecordSet,
-    Respond,
+    Apply, ChangeAction, Checkers, Converge, Delegation, DistributionStatus, Fault, HealthCheckConfig, Message, Metric,
+    Observe, ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange,
+    RecordSet, Resolution, Respond,
 };
+use failopen::resolution::Ending;
 use failopen::rows::{Rows, UnreadableRow};
 use failopen::secret::Secret;
 use failopen::spec::Zone;
@@ -103,6 +104,20 @@ impl Observe for FakeCloud {
 
     async fn policy(&self, policy: &PolicyId) -> Result<HeaderRule, Fault> {
         self.call(Operation::GetPolicy, policy.to_string(), || self.cloudfront().policy(policy)).await
+    }
+
+    async fn resolve(&self, name: &Hostname) -> Resolution {
+        match self.call(Operation::Resolve, name.to_string(), || Ok(self.names().resolve(name))).await {
+            Ok(found) => found,
+            Err(fault) => Resolution { chain: Vec::new(), ending: Ending::NoAnswer { why: fault.detail } },
+        }
+    }
+
+    async fn delegation(&self, zone: &Hostname) -> Delegation {
+        match self.call(Operation::Resolve, format!("NS {zone}"), || Ok(self.names().delegation(zone))).await {
+            Ok(found) => found,
+            Err(fault) => Delegation::Unknown { why: fault.detail },
+        }
     }
 }
 

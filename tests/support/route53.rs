@@ -8,6 +8,7 @@ use failopen::spec::Zone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::health::HealthChecks;
+use crate::names::name_servers;
 use crate::refusal::Refusal;
 
 /// All hosted zones, in this account and behind roles.
@@ -69,7 +70,9 @@ impl Route53 {
 
     pub(crate) fn zone(&self, zone: &Zone) -> Result<ObservedZone, Refusal> {
         let found = self.reach(zone)?;
-        Ok(ObservedZone { name: found.name.clone(), private: found.private })
+        // A private zone has no delegation set (API reference, GetHostedZone).
+        let name_servers = if found.private { BTreeSet::new() } else { name_servers() };
+        Ok(ObservedZone { name: found.name.clone(), private: found.private, name_servers })
     }
 
     pub(crate) fn records(&self, zone: &Zone, name: &Hostname) -> Result<Vec<RecordSet>, Refusal> {

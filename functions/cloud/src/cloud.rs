@@ -11,6 +11,7 @@ use failopen::port::{
     ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange, RecordSet,
     Respond,
 };
+use failopen::resolution::{Delegation, Resolution};
 use failopen::rows::{Rows, UnreadableRow};
 use failopen::secret::Secret;
 use failopen::spec::Zone;
@@ -108,6 +109,14 @@ impl Observe for Cloud {
 
     async fn policy(&self, policy: &PolicyId) -> Result<HeaderRule, Fault> {
         self.policies.read(policy).await
+    }
+
+    async fn resolve(&self, name: &Hostname) -> Resolution {
+        self.network.resolve(name).await
+    }
+
+    async fn delegation(&self, zone: &Hostname) -> Delegation {
+        self.network.delegation(zone).await
     }
 }
 

@@ -15,6 +15,9 @@ mod health_probe;
 mod ledger;
 pub mod logs;
 mod model_drift;
+#[cfg(test)]
+mod name_server;
+mod names;
 mod network;
 mod policies;
 mod probe;

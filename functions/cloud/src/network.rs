@@ -11,6 +11,7 @@ use hickory_resolver::config::{
 };
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::system_conf::read_system_conf;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use hyper::client::conn::http1;
@@ -20,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::names::NameServers;
 use crate::tls::Tls;
 
 /// All addresses of a host together; CloudFront itself waits 1 to 10 seconds an attempt.
@@ -34,15 +36,17 @@ pub(crate) const BODY_LIMIT: usize = 64 * 1024;
 /// The network as the functions use it themselves.
 pub(crate) struct Network {
     /// A DNS server to ask instead of the system's, for probes.
-    name_server: Option<SocketAddr>,
+    pub(crate) name_server: Option<SocketAddr>,
     /// Built by the first probe.
     resolver: OnceLock<Result<TokioResolver, String>>,
+    /// Built by the first question of preflight.
+    pub(crate) names: OnceLock<Result<NameServers, String>>,
     pub(crate) tls: Tls,
 }
 
 impl Network {
     pub(crate) fn new(name_server: Option<SocketAddr>) -> Self {
-        Self { name_server, resolver: OnceLock::new(), tls: Tls::default() }
+        Self { name_server, resolver: OnceLock::new(), names: OnceLock::new(), tls: Tls::default() }
     }
 
     /// Addresses of a host, IPv4 where there are any. The error is one line for people.
@@ -64,26 +68,30 @@ impl Network {
 }
 
 fn resolver(name_server: Option<SocketAddr>) -> Result<TokioResolver, String> {
-    let mut builder = match name_server {
+    let (config, options) = settings(name_server)?;
+    let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(options);
+    builder.build().map_err(|error| format!("the resolver could not be built: {error}"))
+}
+
+/// Which name servers are asked, and how: `name_server` alone, or those of the system.
+pub(crate) fn settings(name_server: Option<SocketAddr>) -> Result<(ResolverConfig, ResolverOpts), String> {
+    let (config, mut options) = match name_server {
         Some(server) => {
             let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
             connections.iter_mut().for_each(|connection| connection.port = server.port());
             let server = NameServerConfig::new(server.ip(), true, connections);
-            let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
-            let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-            builder.options_mut().use_hosts_file = ResolveHosts::Never;
-            builder
+            let mut options = ResolverOpts::default();
+            options.use_hosts_file = ResolveHosts::Never;
+            (ResolverConfig::from_parts(None, Vec::new(), vec![server]), options)
         }
-        None => TokioResolver::builder_tokio()
-            .map_err(|error| format!("the system's name servers are not known: {error}"))?,
+        None => read_system_conf().map_err(|error| format!("the system's name servers are not known: {error}"))?,
     };
-    let options: &mut ResolverOpts = builder.options_mut();
     // A probe asks what is so now, and a function may have been frozen for an hour.
     options.cache_size = 0;
     options.timeout = QUERY;
     options.attempts = 2;
     options.ip_strategy = LookupIpStrategy::Ipv4thenIpv6;
-    builder.build().map_err(|error| format!("the resolver could not be built: {error}"))
+    Ok((config, options))
 }
 
 /// Connects within [`CONNECT`].

@@ -44,11 +44,14 @@ impl Zones {
     pub(crate) async fn read(&self, zone: &Zone) -> Result<ObservedZone, Fault> {
         let client = self.client(zone).await;
         let output = client.get_hosted_zone().id(zone.id.as_str()).send().await;
-        let found = output.map_err(|error| fault(GET_ZONE, error))?.hosted_zone;
-        let found = found.ok_or_else(|| Fault::new(FaultKind::Malformed, GET_ZONE, "the answer holds no zone"))?;
+        let output = output.map_err(|error| fault(GET_ZONE, error))?;
+        let name_servers = output.delegation_set.into_iter().flat_map(|set| set.name_servers);
+        let found =
+            output.hosted_zone.ok_or_else(|| Fault::new(FaultKind::Malformed, GET_ZONE, "the answer holds no zone"))?;
         Ok(ObservedZone {
             name: host_name(&found.name),
             private: found.config.is_some_and(|config| config.private_zone),
+            name_servers: name_servers.map(|server| host_name(&server)).collect(),
         })
     }
 
@@ -315,8 +318,9 @@ mod tests {
             _ => Reply::new(
                 200,
                 "<GetHostedZoneResponse><HostedZone><Id>/hostedzone/Z1</Id><Name>Example.com.</Name>\
-                 <CallerReference>r</CallerReference><Config><PrivateZone>true</PrivateZone></Config></HostedZone>\
-                 </GetHostedZoneResponse>",
+                 <CallerReference>r</CallerReference><Config><PrivateZone>false</PrivateZone></Config></HostedZone>\
+                 <DelegationSet><NameServers><NameServer>NS-1.awsdns-1.com.</NameServer>\
+                 <NameServer>ns-2.awsdns-2.net</NameServer></NameServers></DelegationSet></GetHostedZoneResponse>",
             ),
         });
         let external_id = Some(failopen::secret::Secret::new("shared".to_owned()));
@@ -325,13 +329,28 @@ mod tests {
         let zones = zones(&server).await;
         for _ in 0..2 {
             let seen = zones.read(&zone).await;
-            assert_eq!(seen, Ok(ObservedZone { name: "example.com".into(), private: true }));
+            let name_servers = ["ns-1.awsdns-1.com".into(), "ns-2.awsdns-2.net".into()].into();
+            assert_eq!(seen, Ok(ObservedZone { name: "example.com".into(), private: false, name_servers }));
         }
         let requests = server.requests();
         assert_eq!(requests.len(), 3, "the role is assumed once");
         let assume = String::from_utf8_lossy(&requests[0].body).into_owned();
         assert!(assume.contains("ExternalId=shared") && assume.contains("RoleSessionName=failopen"), "{assume}");
         assert!(requests[2].header("authorization").is_some_and(|header| header.contains("Credential=assumed/")));
+    }
+
+    #[tokio::test]
+    async fn a_private_zone_is_told_as_such_and_has_no_name_servers() {
+        let server = Server::start(|_, _| {
+            Reply::new(
+                200,
+                "<GetHostedZoneResponse><HostedZone><Id>/hostedzone/Z1</Id><Name>example.com.</Name><CallerReference>r\
+                 </CallerReference><Config><PrivateZone>true</PrivateZone></Config></HostedZone></GetHostedZoneResponse>",
+            )
+        });
+        let seen = zones(&server).await.read(&zone()).await;
+        let name_servers = std::collections::BTreeSet::new();
+        assert_eq!(seen, Ok(ObservedZone { name: "example.com".into(), private: true, name_servers }));
     }
 
     #[tokio::test]

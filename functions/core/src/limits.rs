@@ -17,6 +17,8 @@ pub const ATTEMPT: SignedDuration = SignedDuration::from_secs(8);
 pub const CALL: SignedDuration = SignedDuration::from_secs(20);
 /// One probe of a host, from the name to the last byte read.
 pub const PROBE: SignedDuration = SignedDuration::from_secs(10);
+/// One question to DNS about a host or a zone: all links, both kinds of address.
+pub const RESOLUTION: SignedDuration = SignedDuration::from_secs(10);
 /// One PUT of an answer to CloudFormation.
 pub const ANSWER: SignedDuration = SignedDuration::from_secs(10);
 /// Whoever has begun a flip has written it within this time, or never will: flip's `Timeout` in `template.yaml`.

@@ -1,11 +1,14 @@
 //! What a plan says, line by line: people decide by it.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::alarm::ObservedAlarm;
 use crate::document::Document;
 use crate::id::{Hostname, PathPattern};
 use crate::ledger::{MadeHealthCheck, Replaced};
 use crate::port::{FailoverRole, HealthCheckConfig, ObservedZone};
+use crate::preflight::Names;
 use crate::sample;
 use crate::spec::Dns;
 
@@ -20,7 +23,7 @@ fn owner() -> OwnerMark {
 fn fresh() -> Observed {
     Observed {
         distribution: Some(Document::parse(sample::distribution().as_bytes()).expect("the fixture is a distribution")),
-        zone: Some(ObservedZone { name: Hostname::new("cq-route.com"), private: false }),
+        zone: Some(ObservedZone { name: Hostname::new("cq-route.com"), private: false, name_servers: BTreeSet::new() }),
         records: Vec::new(),
         health_checks: BTreeMap::new(),
         alarm: ObservedAlarm::missing("failopen-www-inspection".into()),
@@ -29,6 +32,7 @@ fn fresh() -> Observed {
         unreadable: Vec::new(),
         application: None,
         hosts: None,
+        names: Names::default(),
         denied: Vec::new(),
     }
 }

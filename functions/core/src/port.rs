@@ -4,6 +4,7 @@
 //! and does nothing. Handlers use static dispatch and run on one thread, hence plain `async fn`.
 #![expect(async_fn_in_trait, reason = "static dispatch on one thread: no Send bound is wanted")]
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +18,7 @@ use crate::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostna
 use crate::ledger::{Row, Versioned};
 use crate::posture::Side;
 pub use crate::probe::{Probe, ProbeOutcome};
+pub use crate::resolution::{Delegation, Resolution};
 use crate::rows::{Rows, UnreadableRow};
 use crate::secret::Secret;
 use crate::spec::Zone;
@@ -69,6 +71,11 @@ pub trait Observe {
     async fn health_probe(&self, probe: &HealthProbe) -> HealthProbed;
     /// GetCachePolicy or GetOriginRequestPolicy: which headers it forwards.
     async fn policy(&self, policy: &PolicyId) -> Result<HeaderRule, Fault>;
+
+    /// Asks DNS for a host's addresses, and for every CNAME on the way. A name that does not resolve is a fact, no fault.
+    async fn resolve(&self, name: &Hostname) -> Resolution;
+    /// Asks DNS for the NS records of a zone's name.
+    async fn delegation(&self, zone: &Hostname) -> Delegation;
 }
 
 /// Everything that can be changed.
@@ -205,6 +212,8 @@ pub struct ObservedZone {
     /// Without the trailing dot.
     pub name: Hostname,
     pub private: bool,
+    /// Those that serve it, without trailing dots (GetHostedZone, `DelegationSet`). Empty where the zone is private.
+    pub name_servers: BTreeSet<Hostname>,
 }
 
 /// One resource record set.

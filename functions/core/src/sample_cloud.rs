@@ -14,6 +14,7 @@ use crate::port::{
     Apply, Checkers, Converge, DistributionStatus, Fault, FaultKind, HealthCheckConfig, Message, Metric, Observe,
     ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange, RecordSet,
 };
+use crate::resolution::{Delegation, Ending, Resolution};
 use crate::rows::{Rows, UnreadableRow};
 use crate::spec::Zone;
 use crate::tombstone::{Slot, Tombstone};
@@ -106,6 +107,14 @@ impl Observe for SampleCloud {
 
     async fn policy(&self, _: &PolicyId) -> Result<HeaderRule, Fault> {
         absent("GetCachePolicy")
+    }
+
+    async fn resolve(&self, _: &Hostname) -> Resolution {
+        Resolution { chain: Vec::new(), ending: Ending::NoAnswer { why: "not in this sample".to_owned() } }
+    }
+
+    async fn delegation(&self, _: &Hostname) -> Delegation {
+        Delegation::Unknown { why: "not in this sample".to_owned() }
     }
 }
 

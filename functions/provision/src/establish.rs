@@ -54,6 +54,9 @@ pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>)
     }
     let observed = observe(job.cloud, job.clock, &spec, &job.owner, neighbors, Occasion::Change).await?;
     let findings = findings(&spec, &job.owner, &observed);
+    if !findings.is_empty() {
+        tracing::warn!(protection = %spec.name, step = "preflight", because = summary(&findings), "preflight has findings");
+    }
     let mut refused = refusing(spec.preflight, &findings);
     // An Update that rolls a failed one back is not stopped here: it gets as far as it can.
     let settled = observed.row(&spec, &job.owner).filter(|row| row.lifecycle == Lifecycle::Active);

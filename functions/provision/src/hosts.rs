@@ -5,7 +5,7 @@ use failopen::health_probe::HealthProbe;
 use failopen::id::OwnerMark;
 use failopen::ledger::{Lifecycle, Row};
 use failopen::observe::first_alive;
-use failopen::port::{Apply, Clock, Observe};
+use failopen::port::{Apply, Clock, Observe, ProbeOutcome};
 use failopen::preflight::{self, Hosts, Observed, refusing};
 use failopen::probe;
 use failopen::spec::{Preflight, Spec};
@@ -27,6 +27,8 @@ pub(crate) enum Occasion {
 /// because a host is down that it has nothing to do with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Questions {
+    /// DNS about the hosts, the record and the zone.
+    pub(crate) names: bool,
     handshakes: bool,
     health: bool,
     application: bool,
@@ -38,7 +40,7 @@ impl Questions {
         if spec.preflight == Preflight::Skip {
             return Self::default();
         }
-        let all = Self { handshakes: true, health: true, application: true };
+        let all = Self { names: true, handshakes: true, health: true, application: true };
         if occasion == Occasion::Plan {
             return all;
         }
@@ -53,7 +55,9 @@ impl Questions {
                     && before.failover_record == spec.failover_record
                     && before.traffic == spec.traffic;
                 let same_health = before.inspection == spec.inspection && before.health_check == spec.health_check;
+                let same_hosts = before.inspection == spec.inspection && before.application == spec.application;
                 Self {
+                    names: !(same_hosts && before.failover_record == spec.failover_record && before.dns == spec.dns),
                     handshakes: !(same_origin && same_names),
                     health: !same_health,
                     application: !(same_origin && before.application_check == spec.application_check),
@@ -62,26 +66,34 @@ impl Questions {
         }
     }
 
-    fn asks_anything(self) -> bool {
-        self != Self::default()
+    fn asks_hosts(self) -> bool {
+        self.handshakes || self.health || self.application
     }
 }
 
-/// Asks, and notes the answers in `observed`. Nothing is asked about a distribution that cannot be wired: the findings say why.
+/// What the hosts answered; `None` where nobody asked.
+#[derive(Default)]
+pub(crate) struct Answers {
+    pub(crate) hosts: Option<Hosts>,
+    pub(crate) application: Option<ProbeOutcome>,
+}
+
+/// Asks. Nothing is asked about a distribution that cannot be wired: the findings say why.
 pub(crate) async fn ask<C: Observe, K: Clock>(
     cloud: &C,
     clock: &K,
     spec: &Spec,
     owner: &OwnerMark,
     questions: &Questions,
-    observed: &mut Observed,
-) {
-    if !questions.asks_anything() {
-        return;
+    observed: &Observed,
+) -> Answers {
+    let mut answers = Answers::default();
+    if !questions.asks_hosts() {
+        return answers;
     }
-    let Some(document) = &observed.distribution else { return };
+    let Some(document) = &observed.distribution else { return answers };
     let ours = observed.row(spec, owner).and_then(|row| Ours::of(row, &spec.distribution));
-    let Ok(wiring) = wire(document, spec, ours.as_ref(), &observed.others(spec)) else { return };
+    let Ok(wiring) = wire(document, spec, ours.as_ref(), &observed.others(spec)) else { return answers };
 
     let mut hosts = Hosts { at: clock.now(), handshakes: Vec::new(), health: None, unread: Vec::new() };
     if questions.handshakes {
@@ -112,18 +124,17 @@ pub(crate) async fn ask<C: Observe, K: Clock>(
         let probed = cloud.health_probe(&probe).await;
         hosts.health = Some((probe, probed));
     }
-    let mut application = None;
     if questions.application {
         // Asked once, as CloudFront would after a bypass.
         let mut planned = Row::creating(owner.clone(), "", "", spec.clone());
         planned.made.distribution = Some(wiring.made);
         let probes = probe::application(&planned, document);
         if !probes.is_empty() {
-            application = Some(first_alive(cloud, &probes).await);
+            answers.application = Some(first_alive(cloud, &probes).await);
         }
     }
-    observed.hosts = Some(hosts);
-    observed.application = application;
+    answers.hosts = Some(hosts);
+    answers
 }
 
 /// The last look right before traffic is sent to other hosts than before: minutes have passed since the first.
@@ -136,11 +147,11 @@ pub(crate) async fn last_look<C: Observe + Apply, K: Clock>(
     observed: &Observed,
     questions: &Questions,
 ) -> Result<(), Stop> {
-    if !questions.asks_anything() {
+    if !questions.asks_hosts() {
         return Ok(());
     }
-    let mut now = observed.clone();
-    ask(job.cloud, job.clock, spec, &job.owner, questions, &mut now).await;
+    let Answers { hosts, application } = ask(job.cloud, job.clock, spec, &job.owner, questions, observed).await;
+    let now = Observed { hosts, application, ..observed.clone() };
     let mut findings = Vec::new();
     preflight::hosts(spec, &now, &mut findings);
     let refused = refusing(spec.preflight, &findings);

@@ -13,6 +13,7 @@ mod handler;
 mod health_check;
 mod hosts;
 mod job;
+mod names;
 mod observation;
 mod preview;
 mod records;

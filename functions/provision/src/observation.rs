@@ -9,12 +9,14 @@ use failopen::health_check::claimed;
 use failopen::id::{HealthCheckId, OwnerMark, ProtectionName};
 use failopen::ledger::Row;
 use failopen::port::{Clock, Fault, FaultKind, Observe, ObservedHealthCheck, ObservedZone, RecordSet};
-use failopen::preflight::Observed;
+use failopen::preflight::{Names, Observed};
 use failopen::rows::Rows;
 use failopen::spec::{HealthCheckSpec, Spec, Zone};
+use futures_util::future::join;
 
 use crate::hosts::{self, Occasion, Questions};
 use crate::job::persist;
+use crate::names::names;
 use crate::stop::advice;
 
 /// The ledger, as far as it can be read.
@@ -83,10 +85,15 @@ pub(crate) async fn observe<C: Observe, K: Clock>(
         unreadable,
         application: None,
         hosts: None,
+        names: Names::default(),
         denied,
     };
     let questions = Questions::of(spec, observed.row(spec, owner), occasion);
-    hosts::ask(cloud, clock, spec, owner, &questions, &mut observed).await;
+    // Together: whoever asked for a plan is waiting.
+    let (answers, names) =
+        join(hosts::ask(cloud, clock, spec, owner, &questions, &observed), names(cloud, spec, &observed, &questions))
+            .await;
+    (observed.hosts, observed.application, observed.names) = (answers.hosts, answers.application, names);
     Ok(observed)
 }
 

@@ -60,6 +60,9 @@ impl Site {
                 let zone_id = zone.hosted_zone().map(|zone| zone.id().trim_start_matches("/hostedzone/").to_owned());
                 let zone_id = zone_id.context("CreateHostedZone answered without a zone")?;
                 step.did(format!("created the zone {ZONE} ({zone_id})"));
+                let servers = zone.delegation_set().map(|set| set.name_servers().to_vec()).unwrap_or_default();
+                stage.name_server.delegate(ZONE, &servers).await?;
+                step.did(format!("delegated it to the {} name servers that Route 53 gave it", servers.len()));
 
                 let document = existing_document(stage)?;
                 let Distribution { id: distribution_id, original } = create_distribution(stage, &document).await?;

@@ -7,10 +7,11 @@ use failopen::health_probe::{HealthProbe, HealthProbed};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
 use failopen::ledger::Row;
 use failopen::port::{
-    Apply, Checkers, Converge, DistributionStatus, Fault, HealthCheckConfig, Message, Metric, Observe,
+    Apply, Checkers, Converge, Delegation, DistributionStatus, Fault, HealthCheckConfig, Message, Metric, Observe,
     ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange, RecordSet,
-    Respond,
+    Resolution, Respond,
 };
+use failopen::resolution::Ending;
 use failopen::rows::{Rows, UnreadableRow};
 use failopen::secret::Secret;
 use failopen::spec::Zone;
@@ -97,6 +98,20 @@ impl Observe for SimCloud {
 
     async fn policy(&self, policy: &PolicyId) -> Result<HeaderRule, Fault> {
         self.call(Operation::GetPolicy, self.aws().policy(policy)).await
+    }
+
+    async fn resolve(&self, name: &Hostname) -> Resolution {
+        match self.call(Operation::Resolve, async { Ok(Observe::resolve(self.aws(), name).await) }).await {
+            Ok(found) => found,
+            Err(fault) => Resolution { chain: Vec::new(), ending: Ending::NoAnswer { why: fault.detail } },
+        }
+    }
+
+    async fn delegation(&self, zone: &Hostname) -> Delegation {
+        match self.call(Operation::Resolve, async { Ok(self.aws().delegation(zone).await) }).await {
+            Ok(found) => found,
+            Err(fault) => Delegation::Unknown { why: fault.detail },
+        }
     }
 }
 

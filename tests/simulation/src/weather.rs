@@ -227,7 +227,11 @@ impl Service {
             Operation::InvokeFlip | Operation::InvokeAgain | Operation::Publish | Operation::PutMetricData => {
                 Some(Service::Messages)
             }
-            Operation::Probe | Operation::Handshakes | Operation::HealthProbe | Operation::Answer => None,
+            Operation::Probe
+            | Operation::Handshakes
+            | Operation::HealthProbe
+            | Operation::Resolve
+            | Operation::Answer => None,
         }
     }
 }
@@ -252,7 +256,9 @@ fn echo(operation: Operation) -> Option<FaultKind> {
 /// When a call without an answer is given up: the operation time-outs of `failopen-cloud`.
 fn time_out(operation: Operation) -> Moment {
     match operation {
-        Operation::Probe | Operation::Handshakes | Operation::HealthProbe | Operation::Answer => 10 * SECOND,
+        Operation::Probe | Operation::Handshakes | Operation::HealthProbe | Operation::Resolve | Operation::Answer => {
+            10 * SECOND
+        }
         _ => 20 * SECOND,
     }
 }

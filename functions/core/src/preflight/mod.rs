@@ -1,6 +1,7 @@
 //! What stands against a protection, judged from what was read before anything is changed.
 
 mod distribution;
+mod dns;
 mod http;
 mod tls;
 
@@ -19,6 +20,8 @@ use crate::ledger::{MadeDistribution, MadeRecords, Row};
 use crate::port::{ObservedHealthCheck, ObservedZone, ProbeOutcome, RecordSet};
 use crate::records;
 use crate::spec::{Dns, HealthCheckSpec, Preflight, Spec};
+
+pub use dns::Names;
 
 /// What the engine may touch, as its IAM policies name it: a request outside is refused before any call, by name, instead
 /// of by an AccessDenied somewhere in the middle.
@@ -127,6 +130,7 @@ pub struct Observed {
     pub application: Option<ProbeOutcome>,
     /// `None`: they were not asked.
     pub hosts: Option<Hosts>,
+    pub names: Names,
     /// What could not be read because the engine is not allowed to.
     pub denied: Vec<Finding>,
 }
@@ -155,7 +159,7 @@ impl Observed {
     }
 }
 
-/// All findings, in the order distribution, zone, records, health check, alarm, ledger, hosts, application.
+/// All findings, in the order distribution, zone, records, health check, alarm, ledger, hosts, application, names.
 pub fn findings(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Vec<Finding> {
     let mut findings = observed.denied.clone();
     distribution::judge(spec, owner, observed, &mut findings);
@@ -165,6 +169,7 @@ pub fn findings(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Vec<Find
     name(spec, owner, observed, &mut findings);
     unreadable(spec, observed, &mut findings);
     hosts(spec, observed, &mut findings);
+    dns::judge(spec, owner, observed, &mut findings);
     findings
 }
 

@@ -13,10 +13,10 @@ fn blameless() -> Document {
     Document::parse(sample::distribution().as_bytes()).expect("the fixture is a distribution")
 }
 
-fn observed() -> Observed {
+pub(super) fn observed() -> Observed {
     Observed {
         distribution: Some(blameless()),
-        zone: Some(ObservedZone { name: Hostname::new("cq-route.com"), private: false }),
+        zone: Some(ObservedZone { name: Hostname::new("cq-route.com"), private: false, name_servers: BTreeSet::new() }),
         records: Vec::new(),
         health_checks: BTreeMap::new(),
         alarm: ObservedAlarm::missing(AlarmName::new("failopen-www-inspection")),
@@ -25,6 +25,7 @@ fn observed() -> Observed {
         rows: Vec::new(),
         application: Some(ProbeOutcome::Answered { status: 404 }),
         hosts: None,
+        names: Names::default(),
         denied: Vec::new(),
     }
 }
@@ -40,7 +41,8 @@ fn a_fresh_account_has_no_findings() {
 
 #[test]
 fn each_observation_has_its_finding() {
-    let zone = |name: &str| Some(ObservedZone { name: Hostname::new(name), private: false });
+    let zone =
+        |name: &str| Some(ObservedZone { name: Hostname::new(name), private: false, name_servers: BTreeSet::new() });
     let alarm = ObservedAlarm { state: AlarmState::Ok, ..observed().alarm };
     for (observed, code, property) in [
         (Observed { distribution: None, ..observed() }, Code::DistributionMissing, "DistributionId"),
@@ -167,7 +169,7 @@ fn an_application_origin_that_differs_from_what_was_declared_is_named() {
 
 #[test]
 fn a_private_zone_and_somebody_elses_name_are_refused() {
-    let private = ObservedZone { name: Hostname::new("cq-route.com"), private: true };
+    let private = ObservedZone { name: Hostname::new("cq-route.com"), private: true, name_servers: BTreeSet::new() };
     let observed_zone = Observed { zone: Some(private), ..observed() };
     assert_eq!(found(&sample::spec(), &observed_zone), [(Code::ZonePrivate, "HostedZoneId".to_owned())]);
     let mut theirs = sample::row();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use hickory_server::proto::rr::rdata::{A, CNAME, SOA};
+use hickory_server::proto::rr::rdata::{A, CNAME, NS, SOA};
 use hickory_server::proto::rr::{LowerName, Name, RData, Record, RecordSet, RecordType, RrKey};
 use hickory_server::server::Server;
 use hickory_server::store::in_memory::InMemoryZoneHandler;
@@ -21,6 +21,9 @@ const NEGATIVE_TTL: u32 = 1;
 
 /// Assumed: what a service tells of its own host's address.
 const HOST_TTL: u32 = 60;
+
+/// What Route 53 gives the NS record of a new zone (Developer Guide, "NS and SOA records that Amazon Route 53 creates": two days).
+const DELEGATION_TTL: u32 = 172_800;
 
 /// The address of a host of the story.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,9 +63,8 @@ impl NameServer {
     /// Starts a server that knows these hosts and no others.
     pub(crate) async fn start(hosts: BTreeMap<String, Host>) -> Result<Self> {
         let root = Name::root();
-        let soa = SOA::new(root.clone(), root.clone(), 1, 3600, 600, 86_400, NEGATIVE_TTL);
         let mut records = BTreeMap::new();
-        insert(&mut records, Record::from_rdata(root.clone(), NEGATIVE_TTL, RData::SOA(soa)));
+        insert(&mut records, authority(root.clone()));
         for (host, Host { address, ttl }) in &hosts {
             insert(&mut records, Record::from_rdata(name(host)?, *ttl, RData::A(A(*address))));
         }
@@ -87,6 +89,22 @@ impl NameServer {
     /// The address of a host of the story, without asking over the network.
     pub(crate) fn host(&self, host: &str) -> Option<IpAddr> {
         self.hosts.get(host).map(|host| IpAddr::V4(host.address))
+    }
+
+    /// Tells whoever asks for the name servers of a zone these, as the parent zone and the zone itself do when it is delegated.
+    /// What is in the zone is answered here all the same.
+    pub(crate) async fn delegate(&self, zone: &str, servers: &[String]) -> Result<()> {
+        let zone = name(zone)?;
+        let mut set = RecordSet::with_ttl(zone.clone(), RecordType::NS, DELEGATION_TTL);
+        for server in servers {
+            set.insert(Record::from_rdata(zone.clone(), DELEGATION_TTL, RData::NS(NS(name(server)?))), 0);
+        }
+        let mut records = self.zone.records_mut().await;
+        // Without authority of its own, a zone would be referred to those name servers, and nobody answers there.
+        let authority = authority(zone.clone());
+        records.insert(RrKey::new(LowerName::from(&zone), RecordType::SOA), Arc::new(RecordSet::from(authority)));
+        records.insert(RrKey::new(LowerName::from(&zone), RecordType::NS), Arc::new(set));
+        Ok(())
     }
 
     /// Makes a name of another DNS service than Route 53, which stays as it is. The TTL is in modelled seconds.
@@ -124,6 +142,11 @@ impl NameServer {
     }
 }
 
+fn authority(zone: Name) -> Record {
+    let soa = SOA::new(zone.clone(), zone.clone(), 1, 3600, 600, 86_400, NEGATIVE_TTL);
+    Record::from_rdata(zone, NEGATIVE_TTL, RData::SOA(soa))
+}
+
 fn record(alias: &str, to: &Alias) -> Result<Record> {
     Ok(Record::from_rdata(name(alias)?, to.ttl, RData::CNAME(CNAME(name(&to.target)?))))
 }
@@ -155,6 +178,14 @@ mod tests {
         NameServer::start([(HOST.to_owned(), host)].into()).await.unwrap()
     }
 
+    fn resolver(server: &NameServer) -> TokioResolver {
+        let mut connection = ConnectionConfig::udp();
+        connection.port = server.address().port();
+        let upstream = NameServerConfig::new(server.address().ip(), true, vec![connection]);
+        let config = ResolverConfig::from_parts(None, Vec::new(), vec![upstream]);
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).build().unwrap()
+    }
+
     fn alias(target: &str, ttl: u32) -> Alias {
         Alias { target: target.to_owned(), ttl }
     }
@@ -182,14 +213,24 @@ mod tests {
     async fn an_answer_over_udp_holds_the_alias_and_the_address_each_with_its_own_ttl() {
         let server = server().await;
         server.fail_over(&[(RECORD.to_owned(), alias(HOST, 30))].into()).await.unwrap();
-        let mut connection = ConnectionConfig::udp();
-        connection.port = server.address().port();
-        let upstream = NameServerConfig::new(server.address().ip(), true, vec![connection]);
-        let config = ResolverConfig::from_parts(None, Vec::new(), vec![upstream]);
-        let resolver = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).build().unwrap();
+        let resolver = resolver(&server);
         let answer = resolver.lookup(format!("{RECORD}."), RecordType::A).await.unwrap();
         let told: Vec<(RecordType, u32)> =
             answer.answers().iter().map(|record| (record.record_type(), record.ttl)).collect();
         assert_eq!(told, [(RecordType::CNAME, 30), (RecordType::A, 45)]);
+    }
+
+    #[tokio::test]
+    async fn a_delegated_zone_tells_its_name_servers_and_is_answered_for_here() {
+        let server = server().await;
+        let servers = ["ns-1.awsdns-1.com".to_owned(), "ns-2.awsdns-2.net".to_owned()];
+        server.delegate("example.com", &servers).await.unwrap();
+        server.fail_over(&[(RECORD.to_owned(), alias(HOST, 30))].into()).await.unwrap();
+        let resolver = resolver(&server);
+        let answer = resolver.lookup("example.com.", RecordType::NS).await.unwrap();
+        let told: Vec<String> = answer.answers().iter().map(|record| record.data.to_string()).collect();
+        assert_eq!(told, ["ns-1.awsdns-1.com.", "ns-2.awsdns-2.net."]);
+        let answer = resolver.lookup(format!("{RECORD}."), RecordType::A).await.unwrap();
+        assert_eq!(answer.answers().len(), 2, "the alias and the address");
     }
 }

@@ -10,9 +10,9 @@ use failopen::health_probe::{HealthProbe, HealthProbed};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
 use failopen::ledger::{Row, Versioned};
 use failopen::port::{
-    Apply, ChangeAction, Checkers, Converge, DistributionStatus, Fault, FaultKind, HealthCheckConfig, Message, Metric,
-    Observe, ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange,
-    RecordSet, Respond,
+    Apply, ChangeAction, Checkers, Converge, Delegation, DistributionStatus, Fault, FaultKind, HealthCheckConfig,
+    Message, Metric, Observe, ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution,
+    RecordChange, RecordSet, Resolution, Respond,
 };
 use failopen::rows::{Rows, UnreadableRow};
 use failopen::secret::Secret;
@@ -201,6 +201,14 @@ impl<C: Observe> Observe for Sabotaged<C> {
 
     async fn policy(&self, policy: &PolicyId) -> Result<HeaderRule, Fault> {
         self.port.policy(policy).await
+    }
+
+    async fn resolve(&self, name: &Hostname) -> Resolution {
+        self.port.resolve(name).await
+    }
+
+    async fn delegation(&self, zone: &Hostname) -> Delegation {
+        self.port.delegation(zone).await
     }
 }
 
