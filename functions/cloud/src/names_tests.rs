@@ -207,6 +207,7 @@ async fn judged(spec: &Spec, records: &[Entry<'_>]) -> Vec<Finding> {
         rows: Vec::new(),
         unreadable: Vec::new(),
         application: None,
+        hosts: None,
         names,
         denied: Vec::new(),
     };

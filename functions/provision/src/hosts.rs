@@ -55,9 +55,9 @@ impl Questions {
                     && before.failover_record == spec.failover_record
                     && before.traffic == spec.traffic;
                 let same_health = before.inspection == spec.inspection && before.health_check == spec.health_check;
-                let same_hosts = before.inspection == spec.inspection && before.application == spec.application;
                 Self {
-                    names: !(same_hosts && before.failover_record == spec.failover_record && before.dns == spec.dns),
+                    // The verdict knows what is new.
+                    names: true,
                     handshakes: !(same_origin && same_names),
                     health: !same_health,
                     application: !(same_origin && before.application_check == spec.application_check),

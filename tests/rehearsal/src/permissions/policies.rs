@@ -38,7 +38,7 @@ async fn create(stage: &Stage<'_>, kind: &str, config: &str) -> Result<String> {
     let headers = [("content-type", "application/xml".to_owned())];
     let path = format!("/2020-05-31/{kind}");
     let answer = stage.aws.wire.send("cloudfront", "POST", &path, &headers, config.as_bytes()).await?;
-    let location = answer.successful(kind)?.header("location").map(str::to_owned);
+    let location = answer.successful(kind)?.header("location");
     let location = location.with_context(|| format!("creating a {kind} answered without a location"))?;
     Ok(location.rsplit('/').next().unwrap_or_default().to_owned())
 }
