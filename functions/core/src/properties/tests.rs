@@ -287,3 +287,15 @@ fn a_long_value_is_shown_by_its_beginning_and_a_short_one_as_a_whole() {
     assert!(shown(&many("x", 80)).contains(&format!("`{}`", many("x", 80))));
     assert!(shown(&many("x", 81)).contains(&format!("`{}…`", many("x", 80))));
 }
+
+#[test]
+fn a_host_that_is_named_twice_comes_with_an_example_of_its_own_kind() {
+    for (property, twin, example) in [
+        ("InspectionHostname", "cq-origin-www.example.com", "www.inspection.example.net"),
+        ("ApplicationHostname", "cq-origin-www.example.com", "origin-www.example.com"),
+        ("ApplicationHostname", "www.inspection.example.net", "origin-www.example.com"),
+    ] {
+        let found = problems(json!({property: twin}));
+        assert_eq!((found[0].property.as_str(), found[0].example.as_str()), (property, example), "{twin}");
+    }
+}

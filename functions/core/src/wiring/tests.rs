@@ -183,3 +183,24 @@ fn another_distribution_under_the_same_id_is_not_touched() {
     let error = unwire(&document, &other).expect_err("what is in the right one is not known");
     assert!(error.to_string().contains("CallerReference"), "{error}");
 }
+
+#[test]
+fn one_behaviour_of_several_that_failed_open_stays_so() {
+    let spec = protecting(&["*", "/account/*"]);
+    let (document, ours) = wired(&spec);
+    let bypass = Edit::Retarget {
+        path_pattern: PathPattern::new("/account/*"),
+        from: ours.inspection_origin.clone(),
+        to: ours.application_origin.clone(),
+    };
+    let mixed = document.edit(&[bypass]).expect("a bypass of one");
+    assert_eq!(wire(&mixed, &spec, Some(&ours), &[]).expect("ours").edits, []);
+}
+
+#[test]
+fn a_write_that_nobody_lived_to_record_is_not_written_again() {
+    let spec = protecting(&["*", "/account/*", "/ours/*"]);
+    let wiring = wire(&rich(), &spec, None, &[]).expect("free");
+    let ours = Ours::of(&row(&spec, Some(wiring.made)), &spec.distribution).expect("a claim");
+    assert_eq!(wire(&wiring.after, &spec, Some(&ours), &[]).expect("ours").edits, []);
+}
