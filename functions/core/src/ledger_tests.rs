@@ -127,3 +127,17 @@ fn a_bypass_is_ours_until_the_protection_is_seen_inspected_after_it() {
     restoring.pending = Some(begun(Side::Inspected, 10));
     assert!(restoring.bypass_is_ours(), "a restore that was only begun");
 }
+
+#[test]
+fn a_row_names_the_newest_request_whatever_comes_late() {
+    let sent = |request_id: &str, seconds| Sent { request_id: request_id.into(), at: Some(ago(seconds)) };
+    let (older, newer) = (sent("older", 60), sent("newer", 0));
+    let mut row = row();
+    assert_eq!(row.newer_than(&older), None);
+    row.note_request(&older);
+    assert_eq!((row.newest.as_ref(), row.newer_than(&older)), (Some(&older), None));
+    row.note_request(&newer);
+    assert_eq!((row.newer_than(&older), row.newer_than(&newer)), (Some(&newer), None));
+    row.note_request(&older);
+    assert_eq!(row.newest, Some(newer), "a late copy takes no one's place");
+}
