@@ -294,6 +294,7 @@ fn surroundings_that_mean_nothing_are_tolerated_and_kept() {
         format!("\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n{plain}"),
         format!("<?xml version='1.0' standalone='yes'?><!-- a -->{plain}<!-- b --><?c d?>\r\n"),
         plain.replace("><", ">\r\n\t<"),
+        plain.replace("<Staging>", "<Staging a='&lt;b&gt;'>"),
         prefixed,
     ] {
         let document = Document::parse(body.as_bytes()).expect("a good document");
@@ -634,7 +635,7 @@ fn the_check_finds_every_change_that_was_not_planned() {
 }
 
 #[test]
-fn the_check_finds_what_came_between_the_behaviors_of_a_list_that_says_something_itself() {
+fn of_a_list_that_says_something_itself_the_check_minds_all_but_the_behaviors() {
     let list =
         format!("<CacheBehaviors a='1'><Quantity>1</Quantity><Items>{}</Items></CacheBehaviors>", behavior("/x", "b"));
     let document = Document::parse(small(&list, "").as_bytes()).expect("a good document");
@@ -646,6 +647,12 @@ fn the_check_finds_what_came_between_the_behaviors_of_a_list_that_says_something
         let strayed = Document::parse(strayed.as_bytes()).expect("a good document");
         assert!(check_edit(&document, &strayed, &edits).is_err(), "{between}");
     }
+    let without = edited(&document, &[remove_behavior("/x")]);
+    assert!(
+        text(&without).contains("<CacheBehaviors a='1'><Quantity>0</Quantity></CacheBehaviors>"),
+        "{}",
+        text(&without)
+    );
 }
 
 #[test]
