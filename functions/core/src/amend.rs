@@ -202,6 +202,13 @@ mod tests {
     }
 
     #[test]
+    fn a_write_in_doubt_has_not_happened_while_the_version_stands_even_where_it_would_change_nothing() {
+        let cloud = ledger(&[FaultKind::Unknown]);
+        let same = amend(&cloud, &ProtectionName::new("www"), |_| Amendment::Write).now_or_never().expect("ready");
+        assert_eq!((same.expect("the second write is answered").expect("a row").version, cloud.writes.get()), (8, 2));
+    }
+
+    #[test]
     fn a_doubt_ends_with_the_next_write_of_somebody_else() {
         let cloud = ledger(&[FaultKind::Unknown, FaultKind::Stale, FaultKind::AccessDenied]);
         let refused = delete(&cloud).expect_err("it is refused");

@@ -188,6 +188,8 @@ fn a_flip_whose_end_is_not_known_holds_a_request_as_long_as_its_maker_may_live()
     let request = request(Side::Bypassed, 100);
     let row = Row { pending: Some(begun(99)), ..sample::row() };
     assert!(converge_is_stale(&row, &request, noon()).is_some(), "it was begun since");
+    let row = Row { pending: Some(begun(100)), ..sample::row() };
+    assert_eq!(converge_is_stale(&row, &request, noon()), None, "not since, and nobody writes it any more");
 }
 
 #[test]

@@ -265,6 +265,18 @@ mod tests {
     }
 
     #[test]
+    fn a_protection_rests_on_the_checks_that_it_made_and_those_that_it_names() {
+        let mut row = crate::sample::row();
+        let made = HealthCheckId::new("11111111-2222-3333-4444-555555555555");
+        let rests = |row: &Row, id: &str| rests_on(row, &HealthCheckId::new(id));
+        assert!(rests_on(&row, &made) && !rests(&row, "h-2") && !rests(&row, "h-9"));
+        row.spec.health_check = HealthCheckSpec::Adopted { id: HealthCheckId::new("h-9") };
+        row.spec.secondary_health_check = Some(HealthCheckId::new("h-2"));
+        assert!(rests_on(&row, &made), "until it is removed");
+        assert!(rests(&row, "h-9") && rests(&row, "h-2") && !rests(&row, "h-8"));
+    }
+
+    #[test]
     fn a_line_about_a_check_says_what_it_does() {
         let line = describe(&managed().config(&host()));
         assert_eq!(line, "HTTPS www.inspection.example.net:443/healthz every 10 s, unhealthy after 2 failures");

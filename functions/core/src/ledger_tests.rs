@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::sample::{ago, bypassed_row, flip, noon, pin, row};
+use crate::secret::Secret;
+use crate::spec::{Dns, Zone};
 
 fn begun(to: Side, seconds_ago: i64) -> PendingFlip {
     PendingFlip {
@@ -19,6 +21,10 @@ fn a_row_that_is_stored_is_read_back_as_it_was() {
     let mut row = bypassed_row(60);
     row.pin = Some(pin(PinPosture::Hold, 30, Some(noon())));
     row.pending = Some(begun(Side::Inspected, 5));
+    let role = |external_id| ZoneRole { arn: "arn:aws:iam::444455556666:role/zone".into(), external_id };
+    let zone = Zone { id: "Z0EXAMPLE".into(), role: Some(role(Some(Secret::new("ours".to_owned())))) };
+    row.spec.dns = Dns::Route53 { zone };
+    row.made.records.as_mut().expect("records").role = Some(role(None));
     let stored = serde_json::to_string(&row).expect("plain data");
     assert_eq!(serde_json::from_str::<Row>(&stored).expect("what was stored"), row);
 }
@@ -95,6 +101,11 @@ fn a_flip_that_nobody_lived_to_record_is_recorded_where_the_distribution_shows_i
     disowned.watch.inspected_seen_at = Some(ago(30));
     disowned.record_pending(Posture::Bypassed);
     assert!(disowned.flips.is_empty(), "it was seen inspected since, so this bypass is somebody else's");
+
+    let mut restored = crate::sample::row();
+    restored.pending = Some(begun(Side::Inspected, 60));
+    restored.record_pending(Posture::Inspected);
+    assert_eq!(restored.flips.len(), 1, "a restore counts, whoever had made the bypass");
 }
 
 #[test]
@@ -108,9 +119,25 @@ fn a_bypass_is_ours_until_the_protection_is_seen_inspected_after_it() {
     let mut restored = bypassed_row(60);
     restored.record_flip(flip(Side::Inspected, FlippedBy::Automation, 30));
     assert!(!restored.bypass_is_ours());
+    restored.pending = Some(begun(Side::Inspected, 10));
+    assert!(!restored.bypass_is_ours(), "a restore that was begun makes no bypass");
     restored.pending = Some(begun(Side::Bypassed, 10));
     assert!(restored.bypass_is_ours());
     let mut restoring = bypassed_row(60);
     restoring.pending = Some(begun(Side::Inspected, 10));
     assert!(restoring.bypass_is_ours(), "a restore that was only begun");
+}
+
+#[test]
+fn a_row_names_the_newest_request_whatever_comes_late() {
+    let sent = |request_id: &str, seconds| Sent { request_id: request_id.into(), at: Some(ago(seconds)) };
+    let (older, newer) = (sent("older", 60), sent("newer", 0));
+    let mut row = row();
+    assert_eq!(row.newer_than(&older), None);
+    row.note_request(&older);
+    assert_eq!((row.newest.as_ref(), row.newer_than(&older)), (Some(&older), None));
+    row.note_request(&newer);
+    assert_eq!((row.newer_than(&older), row.newer_than(&newer)), (Some(&newer), None));
+    row.note_request(&older);
+    assert_eq!(row.newest, Some(newer), "a late copy takes no one's place");
 }

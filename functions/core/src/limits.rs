@@ -38,13 +38,15 @@ pub async fn within<T, K: Clock>(clock: &K, until: Timestamp, work: impl Future<
 ///
 /// The sub-second part of the clock is random enough to part two invocations, and needs no source of randomness here.
 pub fn jittered(least: SignedDuration, now: Timestamp) -> SignedDuration {
-    let millisecond = i64::from(now.subsec_millisecond().unsigned_abs());
-    let most = i64::try_from(least.as_millis() / 2).unwrap_or(i64::MAX / 1000);
-    least + SignedDuration::from_millis(most * millisecond / 999)
+    let millisecond = i128::from(now.subsec_millisecond().unsigned_abs());
+    let most = least.as_millis() / 2;
+    least + SignedDuration::from_millis_i128(most * millisecond / 999)
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     /// A clock on which the moment has come, or never comes.
@@ -64,9 +66,25 @@ mod tests {
         }
     }
 
+    /// A clock that moves only when somebody sleeps on it.
+    struct Virtual;
+
+    impl Clock for Virtual {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        async fn sleep(&self, _: SignedDuration) {}
+    }
+
+    #[test]
+    fn nothing_is_cut_off_on_a_clock_that_stands_still() {
+        let hangs = within(&Virtual, Virtual.now(), std::future::pending::<u8>()).now_or_never();
+        assert_eq!(hangs, None, "it waits on, although its time is up");
+    }
+
     #[test]
     fn work_is_dropped_when_its_time_is_up_and_kept_when_it_ends_before() {
-        use futures_util::FutureExt;
         let hangs = within(&Stopped(true), Timestamp::MAX, std::future::pending::<u8>()).now_or_never();
         assert_eq!(hangs, Some(None));
         let ends = within(&Stopped(false), Timestamp::MAX, std::future::ready(7)).now_or_never();

@@ -347,3 +347,104 @@ fn a_message_says_who_flipped_and_since_when_things_are_so() {
     let told = look(&mut row, &FINE, after(180), None);
     assert!(told[0].body.contains(&format!("since {}", after(120))), "{}", told[0].body);
 }
+
+/// Somebody else has moved it back, and inspection is still down.
+const MOVED_BACK: Sight = Sight { reason: Reason::Dwell, ..BY_DNS };
+
+fn tells_of_a_revert(row: &mut Row, sight: &Sight, now: Timestamp) -> bool {
+    look(row, sight, now, None).iter().any(|letter| letter.subject.contains("moved back by somebody else"))
+}
+
+#[test]
+fn each_bypass_that_somebody_moved_back_is_told_once_and_in_place_of_the_change() {
+    for posture in [Posture::Inspected, Posture::Mixed] {
+        let moved_back = Sight { posture, ..MOVED_BACK };
+        let mut row = bypassed_row(300);
+        look(&mut row, &BY_EDGE, ago(200), None);
+        let told = look(&mut row, &moved_back, noon(), None);
+        assert_eq!(told.len(), 1, "{posture}");
+        assert!(told[0].subject.contains("moved back by somebody else"), "{}", told[0].subject);
+        assert!(told[0].body.contains("\"action\":\"bypass\""), "{}", told[0].body);
+        assert!(look(&mut row, &moved_back, after(60), None).is_empty(), "{posture}");
+        row.record_flip(flip(Side::Bypassed, FlippedBy::Automation, -120));
+        look(&mut row, &BY_EDGE, after(150), None);
+        assert_eq!(look(&mut row, &moved_back, after(240), None).len(), 1, "the next bypass, {posture}");
+    }
+}
+
+#[test]
+fn a_reading_that_may_be_older_than_the_bypass_tells_of_nobody_who_moved_it_back() {
+    for (seconds, told) in [(30, false), (60, false), (61, true)] {
+        assert_eq!(tells_of_a_revert(&mut bypassed_row(seconds), &MOVED_BACK, noon()), told, "{seconds} s after it");
+    }
+}
+
+#[test]
+fn only_a_bypass_of_automation_is_told_to_be_moved_back() {
+    let mut by_operator = row();
+    by_operator.record_flip(flip(Side::Bypassed, FlippedBy::Operator, 300));
+    assert!(!tells_of_a_revert(&mut by_operator, &MOVED_BACK, noon()));
+    let mut restored = bypassed_row(600);
+    restored.record_flip(flip(Side::Inspected, FlippedBy::Automation, 300));
+    assert!(!tells_of_a_revert(&mut restored, &MOVED_BACK, noon()));
+    let still_there = Sight { reason: Reason::Dwell, ..BY_EDGE };
+    assert!(!tells_of_a_revert(&mut bypassed_row(300), &still_there, noon()));
+}
+
+#[test]
+fn who_moves_a_bypass_back_is_told_of_only_while_automation_wants_it_bypassed() {
+    let told = |reason, inspection| {
+        tells_of_a_revert(&mut bypassed_row(300), &Sight { reason, inspection, ..MOVED_BACK }, noon())
+    };
+    for reason in [Reason::AlarmActive, Reason::ApplicationUnhealthy, Reason::Dwell, Reason::FlipBudgetSpent] {
+        assert!(told(reason, Health::Unhealthy), "{reason}");
+    }
+    for reason in [Reason::AlreadyThere, Reason::Pinned, Reason::EdgeOff, Reason::NotifyOnly] {
+        assert!(!told(reason, Health::Unhealthy), "{reason}");
+    }
+    assert!(told(Reason::Latched, Health::Unhealthy), "it would bypass if it were free to");
+    assert!(!told(Reason::Latched, Health::Healthy), "it would not");
+}
+
+#[test]
+fn a_reading_of_the_minute_after_a_bypass_disowns_nothing_and_a_bypass_that_goes_on_stays_ours() {
+    for (seconds, ours) in [(60, true), (61, false)] {
+        let mut row = bypassed_row(seconds);
+        look(&mut row, &FINE, noon(), None);
+        assert_eq!(row.bypass_is_ours(), ours, "read {seconds} s after it");
+    }
+    let mut row = bypassed_row(300);
+    look(&mut row, &BY_EDGE, noon(), None);
+    assert!(row.bypass_is_ours());
+}
+
+#[test]
+fn missing_health_data_is_told_whichever_rule_decides_and_whichever_alarm_has_none() {
+    for silent in [Sight { reason: Reason::Pinned, ..SILENT }, Sight { reason: Reason::NoHealthData, ..FINE }] {
+        let mut row = row();
+        look(&mut row, &FINE, noon(), None);
+        let told = look(&mut row, &silent, after(60), None);
+        assert_eq!(told.len(), 1, "{}", silent.reason);
+        assert!(told[0].subject.contains("no health data"), "{}", told[0].subject);
+    }
+}
+
+#[test]
+fn a_bypass_at_first_sight_is_told_even_without_health_data() {
+    let blind = Sight { inspection: Health::Unknown, reason: Reason::NoHealthData, ..BY_EDGE };
+    let told = look(&mut row(), &blind, noon(), None);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].subject.contains("uninspected"), "{}", told[0].subject);
+}
+
+#[test]
+fn any_message_puts_the_hourly_reminder_off() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    assert_eq!(look(&mut row, &BY_DNS, after(60), None).len(), 1);
+    assert_eq!(look(&mut row, &BY_EDGE, after(1_860), None).len(), 1);
+    assert!(look(&mut row, &BY_EDGE, after(3_660), None).is_empty(), "an hour after the first message");
+    let told = look(&mut row, &BY_EDGE, after(5_460), None);
+    assert_eq!(told.len(), 1, "an hour after the last one");
+    assert!(told[0].subject.contains("still not inspected"), "{}", told[0].subject);
+}

@@ -120,9 +120,28 @@ fn another_time_to_live_changes_both_records_and_the_row() {
     let lines = changed(&spec, &provisioned());
     assert_eq!(lines.len(), 3, "{lines:?}");
     assert!(lines[0].ends_with("ledger row www: active -> active, with the new settings"), "{lines:?}");
-    for line in &lines[1..] {
-        assert!(line.starts_with("~ change record") && line.contains("TTL 30") && line.contains("TTL 60"), "{line}");
+    let primary = format!("PRIMARY CNAME cq-route.cequence.cloud, TTL {{}}, health check {CHECK}");
+    let secondary = "SECONDARY CNAME origin-www.cq-route.com, TTL {}, no health check";
+    for (line, record) in lines[1..].iter().zip([primary.as_str(), secondary]) {
+        let [before, after] = ["30", "60"].map(|ttl| record.replace("{}", ttl));
+        assert!(line.starts_with("~ change record") && line.ends_with(&format!(": {before} -> {after}")), "{line}");
     }
+}
+
+#[test]
+fn a_record_whose_twin_alone_changes_is_kept() {
+    let spec = Spec { secondary_health_check: Some("h-2".into()), ..sample::spec() };
+    let mut observed = provisioned();
+    observed.health_checks.extend([check("h-2", "the user's", config(&spec))]);
+    let lines = lines(&spec, &observed);
+    let records: Vec<&String> = lines.iter().filter(|line| line.contains(" record ")).collect();
+    assert_eq!(records.len(), 2, "{lines:?}");
+    assert!(records[0].starts_with("= keep   record") && records[0].contains("-primary: PRIMARY"), "{}", records[0]);
+    assert!(
+        records[1].starts_with("~ change record") && records[1].ends_with("TTL 30, health check h-2"),
+        "{}",
+        records[1]
+    );
 }
 
 #[test]
@@ -199,9 +218,15 @@ fn what_an_update_moves_away_from_is_listed_for_removal() {
 fn behaviours_that_come_and_go_are_named_with_what_they_are_copied_from() {
     let traffic = vec![PathPattern::default_behavior(), PathPattern::new("/ours/*")];
     let spec = Spec { traffic, ..sample::spec() };
-    let lines = changed(&spec, &provisioned());
-    let clone = "+ create behavior /ours/* of distribution E2EXAMPLE: failopen-www, a copy of `*` directly above it";
-    assert!(lines.contains(&clone.to_owned()), "{lines:?}");
+    let all = lines(&spec, &provisioned());
+    let behaviors: Vec<&String> = all.iter().filter(|line| line.contains(" behavior ")).collect();
+    assert_eq!(
+        behaviors,
+        [
+            "+ create behavior /ours/* of distribution E2EXAMPLE: failopen-www, a copy of `*` directly above it",
+            "= keep   behavior * of distribution E2EXAMPLE: failopen-www",
+        ]
+    );
     let one = Spec { traffic: vec![PathPattern::new("/api/*")], ..sample::spec() };
     let lines = changed(&one, &provisioned());
     assert!(

@@ -155,3 +155,15 @@ pub enum Preflight {
     Warn,
     Skip,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_prints_its_arn_and_not_its_external_id() {
+        let arn = "arn:aws:iam::444455556666:role/zone".to_owned();
+        let role = ZoneRole { arn, external_id: Some(Secret::new("canary".to_owned())) };
+        assert_eq!(format!("{role:?}"), "ZoneRole { arn: \"arn:aws:iam::444455556666:role/zone\", .. }");
+    }
+}

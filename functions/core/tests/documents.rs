@@ -176,6 +176,8 @@ fn what_cloudfront_never_sends_is_refused_with_the_reason() {
         ),
         (with("<Id>b", "<Id>b&nbsp;"), "unknown entity"),
         (with("<Id>b", "<Id>b&#0;"), "impossible character"),
+        (with("<Id>b", "<Id>b&#1;"), "impossible character"),
+        (with("<Id>b", "<Id>b&#xFFFE;"), "impossible character"),
         (with("<Id>b", "<Id>b\u{1}"), "not well-formed"),
         (with("<Id>b", "<Id>b]]>"), "not well-formed"),
         (with("<Id>b", "<Id>b<!-- a -- b -->"), "not well-formed"),
@@ -186,6 +188,8 @@ fn what_cloudfront_never_sends_is_refused_with_the_reason() {
         (with("<Id>b", &format!("<Id {}>b", attributes(33))), "not well-formed"),
         (with("<Id>b", "<?1 a?><Id>b"), "not well-formed"),
         (with("<Id>b", "<?XML a?><Id>b"), "not well-formed"),
+        (with("<Id>b", "<x:1/><Id>b"), "not well-formed"),
+        (with("<Id>b", "<1:x/><Id>b"), "not well-formed"),
         (with("<Id>b</Id>", "<Id>b</iD>"), "not well-formed"),
         (with("<Id>b", "<1/><Id>b"), "not well-formed"),
         (with("<Compress>", "<?xml version='1.0'?><Compress>"), "not well-formed"),
@@ -209,6 +213,20 @@ fn what_cloudfront_never_sends_is_refused_with_the_reason() {
     }
     let not_text = [none.as_bytes(), &[0xff]].concat();
     assert_eq!(Document::parse(&not_text).err(), Some(Malformed::NotUtf8 { at: none.len() }));
+}
+
+#[test]
+fn what_is_as_large_as_can_be_is_read_and_what_is_larger_by_one_is_refused() {
+    const LIMIT: usize = 2_097_152;
+    let sized = |bytes: usize| small("", &" ".repeat(bytes - small("", "").len()));
+    let nested = |levels: usize| small("", &("<a>".repeat(levels) + &"</a>".repeat(levels)));
+    let described = |count: usize| small("", &format!("<a {}/>", attributes(count)));
+    for good in [sized(LIMIT), nested(63), described(32)] {
+        assert!(Document::parse(good.as_bytes()).is_ok(), "{} bytes", good.len());
+    }
+    assert_eq!(refusal(&sized(LIMIT + 1)), Malformed::TooLarge { limit: LIMIT });
+    assert!(matches!(refusal(&nested(64)), Malformed::TooDeep { limit: 64, .. }), "the root is the first level");
+    assert!(matches!(refusal(&described(33)), Malformed::NotWellFormed { .. }));
 }
 
 #[test]
@@ -276,6 +294,7 @@ fn surroundings_that_mean_nothing_are_tolerated_and_kept() {
         format!("\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n{plain}"),
         format!("<?xml version='1.0' standalone='yes'?><!-- a -->{plain}<!-- b --><?c d?>\r\n"),
         plain.replace("><", ">\r\n\t<"),
+        plain.replace("<Staging>", "<Staging a='&lt;b&gt;'>"),
         prefixed,
     ] {
         let document = Document::parse(body.as_bytes()).expect("a good document");
@@ -613,6 +632,27 @@ fn the_check_finds_every_change_that_was_not_planned() {
         let strayed = Document::parse(strayed.as_bytes()).expect("a good document");
         assert!(check_edit(&document, &strayed, &edits).is_err(), "{from} to {to} must be found");
     }
+}
+
+#[test]
+fn of_a_list_that_says_something_itself_the_check_minds_all_but_the_behaviors() {
+    let list =
+        format!("<CacheBehaviors a='1'><Quantity>1</Quantity><Items>{}</Items></CacheBehaviors>", behavior("/x", "b"));
+    let document = Document::parse(small(&list, "").as_bytes()).expect("a good document");
+    let edits = [clone_behavior("/x", "/y", "a")];
+    let after = edited(&document, &edits);
+    for between in ["<!-- kept by somebody -->", "<?tool x?>"] {
+        let strayed = text(&after)
+            .replace("</CacheBehavior><CacheBehavior>", &format!("</CacheBehavior>{between}<CacheBehavior>"));
+        let strayed = Document::parse(strayed.as_bytes()).expect("a good document");
+        assert!(check_edit(&document, &strayed, &edits).is_err(), "{between}");
+    }
+    let without = edited(&document, &[remove_behavior("/x")]);
+    assert!(
+        text(&without).contains("<CacheBehaviors a='1'><Quantity>0</Quantity></CacheBehaviors>"),
+        "{}",
+        text(&without)
+    );
 }
 
 #[test]

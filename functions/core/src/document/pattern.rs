@@ -27,8 +27,7 @@ impl PathPattern {
                 at_outer += 1;
                 at_inner += 1;
             } else if let Some((star, taken)) = last_star {
-                last_star = Some((star, taken + 1));
-                at_outer = star + 1;
+                at_outer = star;
                 at_inner = taken + 1;
             } else {
                 return false;

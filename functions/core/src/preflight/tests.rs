@@ -435,3 +435,46 @@ mod of_hosts {
         assert_eq!(HealthProbe::of(&spec), None);
     }
 }
+
+#[test]
+fn an_update_that_leads_away_from_what_the_engine_may_not_touch_any_more_names_each_place() {
+    let row = sample::row();
+    let elsewhere = Spec {
+        distribution: "E3NEW".into(),
+        failover_record: "new.cq-route.com".into(),
+        dns: Dns::Route53 { zone: Zone { id: HostedZoneId::new("Z9NEW"), role: None } },
+        ..sample::spec()
+    };
+    let refused = AllowLists::default().refusals_of_former(&row, &elsewhere);
+    let properties: Vec<&str> = refused.iter().map(|finding| finding.property.as_str()).collect();
+    assert_eq!(properties, ["DistributionId", "FailoverRecord", "HostedZoneId"]);
+    for (finding, (place, parameter)) in refused.iter().zip([
+        ("distribution E2EXAMPLE", "AllowedDistributions"),
+        ("record cq-origin-www.cq-route.com", "AllowedRecords"),
+        ("hosted zone Z0EXAMPLE", "AllowedHostedZones"),
+    ]) {
+        assert!(finding.message.contains(place) && finding.message.contains(parameter), "{finding}");
+    }
+    let former = AllowLists {
+        distributions: BTreeSet::from(["E2EXAMPLE".into()]),
+        zones: BTreeSet::from(["Z0EXAMPLE".into()]),
+        records: BTreeSet::from(["cq-origin-www.cq-route.com".into()]),
+        zone_roles: BTreeSet::new(),
+    };
+    assert_eq!(former.refusals_of_former(&row, &elsewhere), [], "it may still clean up there");
+    assert_eq!(AllowLists::default().refusals_of_former(&row, &sample::spec()), [], "nothing is left behind");
+}
+
+#[test]
+fn a_zone_that_may_not_be_read_is_said_once_and_one_that_does_not_exist_whatever_else_may_not() {
+    let denied = |property| Finding::structural(Code::Permission, property, Target::Zone, "denied");
+    let without_zone = |denied| Observed { zone: None, denied: vec![denied], ..observed() };
+    assert_eq!(
+        found(&sample::spec(), &without_zone(denied("HostedZoneId"))),
+        [(Code::Permission, "HostedZoneId".to_owned())]
+    );
+    assert_eq!(
+        found(&sample::spec(), &without_zone(denied("Name"))),
+        [(Code::Permission, "Name".to_owned()), (Code::RecordOutsideZone, "HostedZoneId".to_owned())]
+    );
+}

@@ -287,3 +287,46 @@ fn a_long_value_is_shown_by_its_beginning_and_a_short_one_as_a_whole() {
     assert!(shown(&many("x", 80)).contains(&format!("`{}`", many("x", 80))));
     assert!(shown(&many("x", 81)).contains(&format!("`{}…`", many("x", 80))));
 }
+
+#[test]
+fn a_host_that_is_named_twice_comes_with_an_example_of_its_own_kind() {
+    for (property, twin, example) in [
+        ("InspectionHostname", "cq-origin-www.example.com", "www.inspection.example.net"),
+        ("ApplicationHostname", "cq-origin-www.example.com", "origin-www.example.com"),
+        ("ApplicationHostname", "www.inspection.example.net", "origin-www.example.com"),
+    ] {
+        let found = problems(json!({property: twin}));
+        assert_eq!((found[0].property.as_str(), found[0].example.as_str()), (property, example), "{twin}");
+    }
+}
+
+#[test]
+fn a_health_check_may_arrive_as_the_text_of_a_map_and_anything_else_is_told_from_broken_json() {
+    let text =
+        parse(&request(json!({"HealthCheck": " {\"FailureThreshold\": 3}"}))).expect("a parameter holds text only");
+    let HealthCheckSpec::Managed(check) = text.health_check else { panic!("a check of our own") };
+    assert_eq!(check.failure_threshold, 3);
+    for (value, fault) in [("{\"Path\"", "is not JSON: "), ("yes", "must be a map")] {
+        let found = problems(json!({"HealthCheck": value}));
+        assert!(found.len() == 1 && found[0].fault.starts_with(fault), "{found:?}");
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_told_by_its_kind() {
+    for (changes, fault) in [
+        (json!({"Name": ["www"]}), "is a list: it must be one text"),
+        (json!({"Name": {"a": 1}}), "is a map: it must be one text"),
+        (json!({"Traffic": ["*", null]}), "holds null: every item must be a text"),
+    ] {
+        assert_eq!(problems(changes)[0].fault, fault);
+    }
+}
+
+#[test]
+fn a_priority_is_any_whole_number_and_lower_ones_may_be_negative() {
+    for (typed, priority) in [("7", 7), ("0", 0), ("-3", -3)] {
+        assert_eq!(parse(&request(json!({"Priority": typed}))).expect("a number").priority, priority);
+    }
+    assert_eq!(blamed(json!({"Priority": "high"})), ["Priority"]);
+}

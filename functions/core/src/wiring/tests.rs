@@ -206,3 +206,60 @@ fn a_runbook_followed_by_hand_is_told_apart_from_an_application() {
     let refused = wire(&document, &protecting(&["/api-eu/*"]), None, &[]).expect_err("a bypass would go in a circle");
     assert!(refused[0].message.contains("point it at app & co (origin-www.cq-route.com)"), "{}", refused[0]);
 }
+
+#[test]
+fn one_behaviour_of_several_that_failed_open_stays_so() {
+    let spec = protecting(&["*", "/account/*"]);
+    let (document, ours) = wired(&spec);
+    let bypass = Edit::Retarget {
+        path_pattern: PathPattern::new("/account/*"),
+        from: ours.inspection_origin.clone(),
+        to: ours.application_origin.clone(),
+    };
+    let mixed = document.edit(&[bypass]).expect("a bypass of one");
+    assert_eq!(wire(&mixed, &spec, Some(&ours), &[]).expect("ours").edits, []);
+}
+
+#[test]
+fn a_write_that_nobody_lived_to_record_is_not_written_again() {
+    let spec = protecting(&["*", "/account/*", "/ours/*"]);
+    let wiring = wire(&rich(), &spec, None, &[]).expect("free");
+    let ours = Ours::of(&row(&spec, Some(wiring.made)), &spec.distribution).expect("a claim");
+    assert_eq!(wire(&wiring.after, &spec, Some(&ours), &[]).expect("ours").edits, []);
+}
+
+#[test]
+fn the_only_behaviour_moved_to_another_application_by_somebody_else_stops_an_update() {
+    let spec = protecting(&["*"]);
+    let (document, ours) = wired(&spec);
+    let elsewhere = target(&document, "/legacy/*");
+    let moved = Edit::Retarget {
+        path_pattern: PathPattern::default_behavior(),
+        from: ours.inspection_origin.clone(),
+        to: elsewhere,
+    };
+    let moved = document.edit(&[moved]).expect("an edit in the console");
+    assert_eq!(codes(wire(&moved, &spec, Some(&ours), &[])), [Code::BehaviorMixedOrigins]);
+}
+
+#[test]
+fn an_unfinished_update_that_adds_a_behaviour_does_not_end_a_bypass() {
+    let before = protecting(&["*"]);
+    let (document, ours) = wired(&before);
+    let bypass = Edit::Retarget {
+        path_pattern: PathPattern::default_behavior(),
+        from: ours.inspection_origin.clone(),
+        to: ours.application_origin.clone(),
+    };
+    let bypassed = document.edit(&[bypass]).expect("a bypass");
+    let after = protecting(&["*", "/account/*"]);
+    let intent = wire(&bypassed, &after, Some(&ours), &[]).expect("ours").made;
+    let present = MadeDistribution { written: true, ..wire(&rich(), &before, None, &[]).expect("free").made };
+    let mut row = row(&before, Some(present));
+    row.made.replaced.push(Replaced::Distribution(intent));
+    let ours = Ours::of(&row, &before.distribution).expect("a claim");
+    let wiring = wire(&bypassed, &after, Some(&ours), &[]).expect("ours");
+    for pattern in ["*", "/account/*"] {
+        assert_eq!(target(&wiring.after, pattern), ours.application_origin, "{pattern}");
+    }
+}
