@@ -2,6 +2,7 @@
 
 use failopen::alarm::{MetricAlarm, ObservedAlarm};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
+use failopen::lead::Trace;
 use failopen::ledger::Row;
 use failopen::port::{
     Apply, ChangeAction, Checkers, Converge, DistributionStatus, Fault, HealthCheckConfig, Message, Metric, Observe,
@@ -78,6 +79,10 @@ impl Observe for FakeCloud {
             Ok(outcome) => outcome,
             Err(fault) => ProbeOutcome::Failed { why: fault.detail },
         }
+    }
+
+    async fn trace(&self, name: &Hostname) -> Trace {
+        self.probes().trace(name)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use failopen::id::Hostname;
+use failopen::lead::Trace;
 use failopen::port::{Probe, ProbeOutcome};
 
 /// What each host answers, and what was asked.
@@ -10,6 +11,7 @@ use failopen::port::{Probe, ProbeOutcome};
 pub struct Probes {
     outcomes: BTreeMap<Hostname, ProbeOutcome>,
     asked: Vec<Probe>,
+    traces: BTreeMap<Hostname, Trace>,
 }
 
 impl Probes {
@@ -25,6 +27,15 @@ impl Probes {
 
     pub fn unscript(&mut self, host: &Hostname) {
         self.outcomes.remove(host);
+    }
+
+    /// A resolver is silent about a name without a script.
+    pub(crate) fn trace(&self, name: &Hostname) -> Trace {
+        self.traces.get(name).cloned().unwrap_or(Trace::Silent)
+    }
+
+    pub fn script_trace(&mut self, name: &Hostname, trace: Trace) {
+        self.traces.insert(name.clone(), trace);
     }
 
     /// Every probe so far, oldest first.

@@ -2,6 +2,7 @@
 
 use failopen::alarm::{MetricAlarm, ObservedAlarm};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
+use failopen::lead::Trace;
 use failopen::ledger::Row;
 use failopen::port::{
     Apply, Checkers, Converge, DistributionStatus, Fault, HealthCheckConfig, Message, Metric, Observe,
@@ -91,6 +92,10 @@ impl Observe for Cloud {
 
     async fn probe(&self, probe: &Probe) -> ProbeOutcome {
         self.network.probe(probe).await
+    }
+
+    async fn trace(&self, name: &Hostname) -> Trace {
+        self.network.trace(name.as_str()).await
     }
 }
 

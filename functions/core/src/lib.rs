@@ -17,6 +17,7 @@ pub mod finding;
 pub mod flip;
 pub mod health_check;
 pub mod id;
+pub mod lead;
 pub mod ledger;
 mod letters;
 pub mod limits;

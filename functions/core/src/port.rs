@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alarm::{MetricAlarm, ObservedAlarm};
 use crate::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
+use crate::lead::Trace;
 use crate::ledger::{Row, Versioned};
 use crate::posture::Side;
 pub use crate::probe::{Probe, ProbeOutcome};
@@ -60,6 +61,8 @@ pub trait Observe {
 
     /// One TLS-verified HTTPS request, not redirected.
     async fn probe(&self, probe: &Probe) -> ProbeOutcome;
+    /// What is behind a name as a resolver answers now, with every name on the way.
+    async fn trace(&self, name: &Hostname) -> Trace;
 }
 
 /// Everything that can be changed.

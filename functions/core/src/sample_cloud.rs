@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::alarm::{MetricAlarm, ObservedAlarm};
 use crate::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
+use crate::lead::Trace;
 use crate::ledger::{Row, Versioned};
 use crate::port::{
     Apply, Checkers, Converge, DistributionStatus, Fault, FaultKind, HealthCheckConfig, Message, Metric, Observe,
@@ -30,6 +31,8 @@ pub(crate) struct SampleCloud {
     pub(crate) health_check: Option<Option<ObservedHealthCheck>>,
     /// Status by the name in the certificate; other hosts do not answer.
     pub(crate) hosts: BTreeMap<&'static str, u16>,
+    /// What a resolver finds; it is silent about other names.
+    pub(crate) traces: BTreeMap<&'static str, Trace>,
 }
 
 fn absent<T>(operation: &'static str) -> Result<T, Fault> {
@@ -91,6 +94,10 @@ impl Observe for SampleCloud {
             Some(status) => ProbeOutcome::Answered { status: *status },
             None => ProbeOutcome::Failed { why: format!("{} does not answer", probe.server_name) },
         }
+    }
+
+    async fn trace(&self, name: &Hostname) -> Trace {
+        self.traces.get(name.as_str()).cloned().unwrap_or(Trace::Silent)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use failopen::alarm::{MetricAlarm, ObservedAlarm};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
+use failopen::lead::Trace;
 use failopen::ledger::Row;
 use failopen::port::{
     Apply, Checkers, Converge, DistributionStatus, Fault, HealthCheckConfig, Message, Metric, Observe,
@@ -76,6 +77,10 @@ impl Observe for SimCloud {
             Ok(outcome) => outcome,
             Err(fault) => ProbeOutcome::Failed { why: fault.detail },
         }
+    }
+
+    async fn trace(&self, name: &Hostname) -> Trace {
+        self.aws().trace(name).await
     }
 }
 

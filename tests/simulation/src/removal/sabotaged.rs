@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use failopen::alarm::{AlarmState, MetricAlarm, ObservedAlarm};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
+use failopen::lead::Trace;
 use failopen::ledger::{Row, Versioned};
 use failopen::port::{
     Apply, ChangeAction, Checkers, Converge, DistributionStatus, Fault, FaultKind, HealthCheckConfig, Message, Metric,
@@ -186,6 +187,10 @@ impl<C: Observe> Observe for Sabotaged<C> {
 
     async fn probe(&self, probe: &Probe) -> ProbeOutcome {
         self.port.probe(probe).await
+    }
+
+    async fn trace(&self, name: &Hostname) -> Trace {
+        self.port.trace(name).await
     }
 }
 
