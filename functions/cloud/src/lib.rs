@@ -27,6 +27,7 @@ mod signals;
 #[cfg(test)]
 mod time_outs;
 mod tls;
+mod trace;
 #[cfg(test)]
 mod wire;
 

@@ -54,9 +54,8 @@ impl Network {
         if let Ok(literal) = host.parse() {
             return Ok(vec![literal]);
         }
-        let resolver = self.resolver.get_or_init(|| resolver(self.name_server)).as_ref().map_err(Clone::clone)?;
         // The final dot keeps search domains out.
-        match resolver.lookup_ip(format!("{host}.")).await {
+        match self.resolver()?.lookup_ip(format!("{host}.")).await {
             Ok(found) => Ok(found.iter().collect()),
             Err(error) if error.is_nx_domain() || error.is_no_records_found() => {
                 Err(format!("the name {host} does not resolve to an address"))
@@ -64,6 +63,10 @@ impl Network {
             Err(NetError::Timeout) => Err(format!("no name server answered for {host} in time")),
             Err(error) => Err(format!("the name {host} could not be resolved: {error}")),
         }
+    }
+
+    pub(crate) fn resolver(&self) -> Result<&TokioResolver, String> {
+        self.resolver.get_or_init(|| resolver(self.name_server)).as_ref().map_err(Clone::clone)
     }
 }
 

@@ -28,7 +28,14 @@ impl Letters<'_> {
         let (headline, next_step) = match self.seen.traffic {
             Traffic::Inspected => ("traffic is inspected again".to_owned(), self.commands.status(name)),
             Traffic::BypassedDns => {
-                ("inspection is down, DNS sends traffic to the application".to_owned(), self.look_or_bypass())
+                let headline = match self.seen.inspection {
+                    Health::Unhealthy => "inspection is down, DNS sends traffic to the application",
+                    // Another DNS service than Route 53 has its own reasons.
+                    Health::Healthy | Health::Unknown | Health::NotChecked => {
+                        "DNS sends traffic to the application, uninspected"
+                    }
+                };
+                (headline.to_owned(), self.look_or_bypass())
             }
             Traffic::BypassedEdge => {
                 ("CloudFront sends traffic to the application, uninspected".to_owned(), self.commands.restore(name))

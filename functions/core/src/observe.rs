@@ -2,14 +2,18 @@
 
 use std::pin::pin;
 
+use futures_util::future::join;
 use futures_util::stream::{self, StreamExt};
 
 use crate::alarm::ObservedAlarm;
 use crate::document::Document;
 use crate::drift::{Drift, Facts, drift};
+use crate::lead::{Lead, by_addresses, by_names};
 use crate::ledger::Row;
 use crate::port::{FailoverRole, Observe, Probe, ProbeOutcome};
+use crate::posture::{Failover, Posture};
 use crate::probe;
+use crate::spec::Dns;
 
 /// Sends the probes together until one shows a live host; otherwise the first failure, which concerns the host's own name.
 ///
@@ -31,8 +35,18 @@ pub async fn first_alive<C: Observe>(cloud: &C, probes: &[Probe]) -> ProbeOutcom
 /// CloudFront finds it leads somewhere else than to the application alone.
 pub async fn inspection_as_origin<C: Observe>(cloud: &C, row: &Row, document: &Document) -> ProbeOutcome {
     let outcome = first_alive(cloud, &probe::inspection(row, document)).await;
-    let (true, Some(zone)) = (outcome.is_alive(), row.spec.dns.zone()) else { return outcome };
+    if !outcome.is_alive() {
+        return outcome;
+    }
     let record = &row.spec.failover_record;
+    let Some(zone) = row.spec.dns.zone() else {
+        return match lead(cloud, row).await {
+            Lead::Nowhere => ProbeOutcome::Failed {
+                why: format!("the failover record {record} has no address, so CloudFront would not find inspection"),
+            },
+            Lead::Inspection | Lead::Application | Lead::Elsewhere | Lead::Unknown => outcome,
+        };
+    };
     match cloud.records(zone, record).await {
         Ok(found) if found.iter().any(|record| record.failover != Some(FailoverRole::Secondary)) => outcome,
         Ok(_) => ProbeOutcome::Failed {
@@ -40,6 +54,27 @@ pub async fn inspection_as_origin<C: Observe>(cloud: &C, row: &Row, document: &D
         },
         Err(fault) => ProbeOutcome::Failed { why: format!("the failover record {record} could not be read: {fault}") },
     }
+}
+
+/// Who decides what DNS answers, and what it answers where that is another service than Route 53. A bypassed distribution does
+/// not use the record, so nobody is asked then.
+pub async fn failover<C: Observe>(cloud: &C, row: &Row, posture: Posture) -> Failover {
+    match (&row.spec.dns, posture) {
+        (Dns::Route53 { .. }, _) => Failover::Route53,
+        (Dns::External, Posture::Bypassed | Posture::Foreign) => Failover::External(Lead::Unknown),
+        (Dns::External, Posture::Inspected | Posture::Mixed) => Failover::External(lead(cloud, row).await),
+    }
+}
+
+/// Where the failover record leads, by the names on its way, or else by its addresses.
+async fn lead<C: Observe>(cloud: &C, row: &Row) -> Lead {
+    let spec = &row.spec;
+    let record = cloud.trace(&spec.failover_record).await;
+    if let Some(lead) = by_names(spec, &record) {
+        return lead;
+    }
+    let (inspection, application) = join(cloud.trace(&spec.inspection), cloud.trace(&spec.application)).await;
+    by_addresses(&record, &inspection, &application)
 }
 
 /// Reads records and health check, and compares everything with what was provisioned. What cannot be read is no drift.
@@ -69,6 +104,8 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::id::Hostname;
+    use crate::lead::Trace;
     use crate::port::RecordSet;
     use crate::sample;
     use crate::sample_cloud::SampleCloud;
@@ -125,6 +162,45 @@ mod tests {
         assert!(failed(ask(&with(None))).contains("could not be read"));
         let dead = SampleCloud { records: Some(pair().to_vec()), ..answering(&[(RECORD, 500)]) };
         assert_eq!(ask(&dead), ProbeOutcome::Answered { status: 500 });
+    }
+
+    fn traced(names: &[&str], address: [u8; 4]) -> Trace {
+        Trace::Found { names: names.iter().copied().map(Hostname::new).collect(), addresses: vec![address.into()] }
+    }
+
+    #[test]
+    fn another_dns_service_is_asked_while_cloudfront_uses_its_record() {
+        let (mut row, host) = (sample::row(), sample::spec().application);
+        let traces = BTreeMap::from([
+            (RECORD, traced(&[RECORD], [192, 0, 2, 7])),
+            ("origin-www.cq-route.com", traced(&[host.as_str()], [192, 0, 2, 7])),
+            ("cq-route.cequence.cloud", traced(&["cq-route.cequence.cloud"], [192, 0, 2, 1])),
+        ]);
+        let cloud = SampleCloud { traces, ..SampleCloud::default() };
+        assert_eq!(now(failover(&cloud, &row, Posture::Inspected)), Failover::Route53);
+        row.spec.dns = Dns::External;
+        for posture in [Posture::Inspected, Posture::Mixed] {
+            assert_eq!(now(failover(&cloud, &row, posture)), Failover::External(Lead::Application));
+        }
+        for posture in [Posture::Bypassed, Posture::Foreign] {
+            assert_eq!(now(failover(&cloud, &row, posture)), Failover::External(Lead::Unknown));
+        }
+        let by_name = traced(&[RECORD, "cq-route.cequence.cloud"], [192, 0, 2, 7]);
+        let cloud = SampleCloud { traces: BTreeMap::from([(RECORD, by_name)]), ..SampleCloud::default() };
+        assert_eq!(now(failover(&cloud, &row, Posture::Inspected)), Failover::External(Lead::Inspection));
+    }
+
+    #[test]
+    fn inspection_whose_record_at_another_dns_service_has_no_address_is_no_origin() {
+        let (document, mut row) = sample::provisioned();
+        row.spec.dns = Dns::External;
+        let with = |trace| SampleCloud { traces: BTreeMap::from([(RECORD, trace)]), ..answering(&[(RECORD, 200)]) };
+        let ask = |trace| now(inspection_as_origin(&with(trace), &row, &document));
+        assert!(failed(ask(Trace::Nowhere)).contains("has no address"));
+        // Whoever fails over goes back to inspection in time of his own, and silence says nothing.
+        for trace in [traced(&[RECORD, "origin-www.cq-route.com"], [192, 0, 2, 7]), Trace::Silent] {
+            assert_eq!(ask(trace), ProbeOutcome::Answered { status: 200 });
+        }
     }
 
     #[test]

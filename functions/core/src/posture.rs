@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::lead::Lead;
+
 /// What the distribution is configured to do with the protected behaviours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -85,18 +87,36 @@ impl fmt::Display for Traffic {
     }
 }
 
-/// What requests do, from the posture, from who answers for the failover record, and from the health of inspection.
+/// Who decides what DNS answers for the failover record, and what is known of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failover {
+    /// Route 53, by the health of inspection.
+    Route53,
+    /// Another DNS service, whose answer was looked at.
+    External(Lead),
+}
+
+/// What requests do, from the posture, from what DNS answers for the failover record, and from the health of inspection.
 ///
-/// With Route 53 an unhealthy PRIMARY is answered by SECONDARY without any call (layer 1). With another DNS service we
-/// cannot know what it answers, so unhealthy inspection is `unknown` there. A mixed posture is only clear when layer 1
-/// answers with the application, because then both halves end there.
-pub fn traffic(posture: Posture, dns_fails_over: bool, inspection: Health) -> Traffic {
-    match (posture, inspection) {
-        (Posture::Bypassed, _) => Traffic::BypassedEdge,
-        (Posture::Foreign, _) => Traffic::Unknown,
-        (Posture::Inspected | Posture::Mixed, Health::Unhealthy) if dns_fails_over => Traffic::BypassedDns,
-        (Posture::Inspected, Health::Healthy) => Traffic::Inspected,
-        (Posture::Inspected | Posture::Mixed, _) => Traffic::Unknown,
+/// With Route 53 an unhealthy PRIMARY is answered by SECONDARY without any call (layer 1). Another DNS service has checks of its
+/// own, so only where its answer leads says who gets the requests. While that is inspection, or not known, healthy inspection is
+/// taken to serve (one lost answer of a resolver must not alarm anybody), and unhealthy inspection is `unknown`. A mixed posture
+/// is only clear when DNS answers with the application, because then both halves end there.
+pub fn traffic(posture: Posture, failover: Failover, inspection: Health) -> Traffic {
+    match (posture, failover, inspection) {
+        (Posture::Bypassed, _, _) => Traffic::BypassedEdge,
+        (Posture::Foreign, _, _) => Traffic::Unknown,
+        (Posture::Inspected | Posture::Mixed, Failover::Route53, Health::Unhealthy)
+        | (Posture::Inspected | Posture::Mixed, Failover::External(Lead::Application), _) => Traffic::BypassedDns,
+        (Posture::Inspected | Posture::Mixed, Failover::External(Lead::Elsewhere | Lead::Nowhere), _) => {
+            Traffic::Unknown
+        }
+        (
+            Posture::Inspected,
+            Failover::Route53 | Failover::External(Lead::Inspection | Lead::Unknown),
+            Health::Healthy,
+        ) => Traffic::Inspected,
+        (Posture::Inspected | Posture::Mixed, _, _) => Traffic::Unknown,
     }
 }
 
@@ -119,24 +139,52 @@ mod tests {
         }
     }
 
+    const HEALTH: [Health; 4] = [Health::Healthy, Health::Unhealthy, Health::Unknown, Health::NotChecked];
+    const LEADS: [Lead; 5] = [Lead::Inspection, Lead::Application, Lead::Elsewhere, Lead::Nowhere, Lead::Unknown];
+
     #[test]
-    fn only_dns_that_fails_over_leads_past_unhealthy_inspection() {
+    fn route_53_leads_past_unhealthy_inspection() {
         for posture in [Posture::Inspected, Posture::Mixed] {
-            assert_eq!(traffic(posture, true, Health::Unhealthy), Traffic::BypassedDns);
-            assert_eq!(traffic(posture, false, Health::Unhealthy), Traffic::Unknown);
+            assert_eq!(traffic(posture, Failover::Route53, Health::Unhealthy), Traffic::BypassedDns);
             for health in [Health::Unknown, Health::NotChecked] {
-                assert_eq!(traffic(posture, true, health), Traffic::Unknown);
+                assert_eq!(traffic(posture, Failover::Route53, health), Traffic::Unknown);
             }
         }
-        assert_eq!(traffic(Posture::Inspected, true, Health::Healthy), Traffic::Inspected);
-        assert_eq!(traffic(Posture::Mixed, true, Health::Healthy), Traffic::Unknown);
+        assert_eq!(traffic(Posture::Inspected, Failover::Route53, Health::Healthy), Traffic::Inspected);
+        assert_eq!(traffic(Posture::Mixed, Failover::Route53, Health::Healthy), Traffic::Unknown);
     }
 
     #[test]
-    fn a_bypass_and_a_foreign_target_are_what_they_are_whatever_the_health() {
-        for health in [Health::Healthy, Health::Unhealthy, Health::Unknown, Health::NotChecked] {
-            assert_eq!(traffic(Posture::Bypassed, true, health), Traffic::BypassedEdge);
-            assert_eq!(traffic(Posture::Foreign, true, health), Traffic::Unknown);
+    fn another_dns_service_is_believed_whatever_our_own_check_says() {
+        for posture in [Posture::Inspected, Posture::Mixed] {
+            for health in HEALTH {
+                assert_eq!(traffic(posture, Failover::External(Lead::Application), health), Traffic::BypassedDns);
+                for lead in [Lead::Elsewhere, Lead::Nowhere] {
+                    assert_eq!(traffic(posture, Failover::External(lead), health), Traffic::Unknown);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_dns_leads_to_inspection_is_inspected_while_that_is_healthy() {
+        for lead in [Lead::Inspection, Lead::Unknown] {
+            let failover = Failover::External(lead);
+            assert_eq!(traffic(Posture::Inspected, failover, Health::Healthy), Traffic::Inspected);
+            for health in [Health::Unhealthy, Health::Unknown, Health::NotChecked] {
+                assert_eq!(traffic(Posture::Inspected, failover, health), Traffic::Unknown);
+            }
+            assert_eq!(traffic(Posture::Mixed, failover, Health::Healthy), Traffic::Unknown);
+        }
+    }
+
+    #[test]
+    fn a_bypass_and_a_foreign_target_are_what_they_are_whatever_dns_and_health_say() {
+        for failover in LEADS.map(Failover::External).into_iter().chain([Failover::Route53]) {
+            for health in HEALTH {
+                assert_eq!(traffic(Posture::Bypassed, failover, health), Traffic::BypassedEdge);
+                assert_eq!(traffic(Posture::Foreign, failover, health), Traffic::Unknown);
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::forwarding::{HeaderRule, PolicyId};
 use crate::handshake::{Look, Seen};
 use crate::health_probe::{HealthProbe, HealthProbed};
 use crate::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
+use crate::lead::Trace;
 use crate::ledger::{Row, Versioned};
 use crate::port::{
     Apply, Checkers, Converge, DistributionStatus, Fault, FaultKind, HealthCheckConfig, Message, Metric, Observe,
@@ -34,6 +35,8 @@ pub(crate) struct SampleCloud {
     pub(crate) health_check: Option<Option<ObservedHealthCheck>>,
     /// Status by the name in the certificate; other hosts do not answer.
     pub(crate) hosts: BTreeMap<&'static str, u16>,
+    /// What a resolver finds; it is silent about other names.
+    pub(crate) traces: BTreeMap<&'static str, Trace>,
 }
 
 fn absent<T>(operation: &'static str) -> Result<T, Fault> {
@@ -115,6 +118,8 @@ impl Observe for SampleCloud {
 
     async fn delegation(&self, _: &Hostname) -> Delegation {
         Delegation::Unknown { why: "not in this sample".to_owned() }
+    async fn trace(&self, name: &Hostname) -> Trace {
+        self.traces.get(name.as_str()).cloned().unwrap_or(Trace::Silent)
     }
 }
 

@@ -7,16 +7,17 @@ use failopen::document::Document;
 use failopen::drift::Drift;
 use failopen::failure::{ErrorType, Failure};
 use failopen::flip;
-use failopen::id::{AlarmName, DistributionId, HealthCheckId, ProtectionName};
+use failopen::id::{AlarmName, DistributionId, HealthCheckId, Hostname, ProtectionName};
+use failopen::lead::Lead;
 use failopen::ledger::Row;
 use failopen::limits::{SPARE, within};
-use failopen::observe::{first_alive, inspection_as_origin, read_drift};
+use failopen::observe::{failover, first_alive, inspection_as_origin, read_drift};
 use failopen::port::{Clock, Observe, ProbeOutcome};
-use failopen::posture::{Health, Posture, Traffic, traffic};
+use failopen::posture::{Failover, Health, Posture, Traffic, traffic};
 use failopen::probe;
 use failopen::spec::ApplicationCheck;
 use futures_util::StreamExt;
-use futures_util::future::join4;
+use futures_util::future::join5;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -44,6 +45,8 @@ pub(crate) struct Status {
     pub(crate) decision: Decision,
     drift: Vec<DriftView>,
     distribution: DistributionView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns: Option<DnsView>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -85,6 +88,15 @@ struct DistributionView {
     id: DistributionId,
     /// `InProgress`, `Deployed`, or `Unknown` where it could not be read.
     status: String,
+}
+
+/// What another DNS service answers; left out with Route 53, whose records follow the health check.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DnsView {
+    record: Hostname,
+    /// `unknown` too while the distribution does not use the record, because nobody is asked then.
+    leads_to: Lead,
 }
 
 /// Answers `status` for one protection, or for all under `protections`.
@@ -171,11 +183,13 @@ async fn read_all<C: Observe, K: Clock>(cloud: &C, clock: &K, row: &Row) -> Resu
             None => None,
         }
     };
-    let (checkers, application, drift, status) = join4(
+    let posture = row.made.distribution.as_ref().map_or(Posture::Foreign, |made| flip::posture(&document, made));
+    let (checkers, application, drift, status, failover) = join5(
         checkers,
         application_health(cloud, row, &document),
         read_drift(cloud, row, Some(&document), alarms.first()),
         cloud.distribution_status(id),
+        failover(cloud, row, posture),
     )
     .await;
     let inspection = match checkers.and_then(|checkers| checkers.verdict()) {
@@ -183,7 +197,6 @@ async fn read_all<C: Observe, K: Clock>(cloud: &C, clock: &K, row: &Row) -> Resu
         Some(false) => Health::Unhealthy,
         None => inspection_health(row, &alarms),
     };
-    let posture = row.made.distribution.as_ref().map_or(Posture::Foreign, |made| flip::posture(&document, made));
     let decision = decision_now(cloud, clock, row, &document, posture, &alarms, application.outcome.as_ref()).await;
     let now = clock.now();
     let status = match status {
@@ -193,7 +206,7 @@ async fn read_all<C: Observe, K: Clock>(cloud: &C, clock: &K, row: &Row) -> Resu
     Ok(Status {
         protection: row.name.clone(),
         action: "status",
-        traffic: traffic(posture, row.spec.dns.zone().is_some(), inspection),
+        traffic: traffic(posture, failover, inspection),
         posture,
         alarm: AlarmView { name: own.name.clone(), state: own.state, since: own.since },
         health: HealthView {
@@ -217,6 +230,10 @@ async fn read_all<C: Observe, K: Clock>(cloud: &C, clock: &K, row: &Row) -> Resu
             })
             .collect(),
         distribution: DistributionView { id: id.clone(), status },
+        dns: match failover {
+            Failover::Route53 => None,
+            Failover::External(leads_to) => Some(DnsView { record: row.spec.failover_record.clone(), leads_to }),
+        },
     })
 }
 

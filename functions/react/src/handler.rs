@@ -10,11 +10,12 @@ use failopen::id::{AlarmName, ProtectionName};
 use failopen::ledger::{Latch, Versioned};
 use failopen::limits::{ATTEMPT, CALL, FLIP_LIFE, PROBE, SPARE, within};
 use failopen::notice::{self, Seen};
-use failopen::observe::read_drift;
+use failopen::observe::{failover, read_drift};
 use failopen::port::{Apply, Clock, Converge, Metric, Observe};
 use failopen::posture::{Posture, Traffic, traffic};
 use failopen::rows::{Rows, UnreadableRow};
 use futures_util::StreamExt;
+use futures_util::future::join;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -177,8 +178,9 @@ async fn readable<C: Observe + Apply, K: Clock>(
 
     // Decide.
     let inspection = inspection_health(row, &observed.alarms);
-    let traffic = traffic(posture, row.spec.dns.zone().is_some(), inspection);
-    let settled = settle(cloud, clock, row, observed, document, posture).await;
+    let (settled, failover) =
+        join(settle(cloud, clock, row, observed, document, posture), failover(cloud, row, posture)).await;
+    let traffic = traffic(posture, failover, inspection);
     let decision = settled.decision;
 
     // Check: a decision that comes too late to be carried out and recorded is left to the next tick.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::narration::{Seen, Step};
 use crate::site::{self, Site};
@@ -11,6 +11,15 @@ use crate::stage::Stage;
 
 /// Name of the stack.
 pub(crate) const STACK: &str = "failopen";
+
+/// Name of a stack that declares the protection alone.
+const PROTECTION_STACK: &str = "failopen-www";
+
+/// Creation of a protection: preflight, and a health check that has to be healthy first.
+const PROTECTION: Duration = Duration::from_secs(300);
+
+/// Parameters of the engine; the others are the protection's.
+const OF_THE_ENGINE: &str = "CustomResourceResponseOrigin";
 
 /// Seconds of health before an automatic fail-back: long enough to look at it, short enough to wait for.
 pub(crate) const HOLD_DOWN: Duration = Duration::from_secs(15);
@@ -63,6 +72,47 @@ impl Deployment {
                     react: output(&stack, "ReactFunctionArn")?,
                     flip: output(&stack, "FlipFunctionArn")?,
                 })
+            })
+            .await
+    }
+}
+
+impl Deployment {
+    /// The same with two stacks: the engine alone, and the protection from infra/protection.yaml, which names an alarm of the
+    /// user's own.
+    pub(crate) async fn in_two(stage: &Stage<'_>, parameters: Vec<(&'static str, String)>) -> Result<Self> {
+        let (mut engine, protection): (Vec<_>, Vec<_>) =
+            parameters.into_iter().partition(|(name, _)| *name == OF_THE_ENGINE);
+        let distribution = protection.iter().find(|(name, _)| *name == "DistributionId");
+        engine.extend(distribution.map(|(_, id)| ("AllowedDistributions", id.clone())));
+        let deployment = Self::create(stage, engine).await?;
+        stage
+            .narration
+            .step("infra/protection.yaml: the protection, from a stack of its own", async |step| {
+                let own = [("EngineStackName", STACK), ("AdditionalAlarms", site::OWN_ALARM)];
+                let given = protection.iter().map(|(name, value)| match *name {
+                    "ProtectionName" => ("Name", value.as_str()),
+                    name => (name, value.as_str()),
+                });
+                let all: Vec<(&str, &str)> = own.into_iter().chain(given).collect();
+                let told: Vec<String> = all.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                let list: Vec<Value> =
+                    all.iter().map(|(name, value)| json!({"ParameterKey": name, "ParameterValue": value})).collect();
+                // In a file, because values hold commas, which the AWS CLI's short form takes for its own.
+                let file = stage.workplace.temporary().join("protection.json");
+                std::fs::write(&file, serde_json::to_vec(&list)?)?;
+                let template = stage.workplace.repository().join("infra/protection.yaml");
+                let (body, parameters) =
+                    (format!("file://{}", template.display()), format!("file://{}", file.display()));
+                let create = ["cloudformation", "create-stack", "--stack-name", PROTECTION_STACK];
+                let with = ["--template-body", &body, "--parameters", &parameters];
+                stage.tools.aws(&[create.as_slice(), &with].concat())?;
+                step.did(format!("aws cloudformation create-stack with {}", told.join(" ")));
+                match settled(stage, PROTECTION_STACK, PROTECTION, step).await?.as_str() {
+                    "CREATE_COMPLETE" => step.saw(format!("stack {PROTECTION_STACK}: CREATE_COMPLETE")),
+                    status => bail!("expected the stack in CREATE_COMPLETE, and saw {status}"),
+                }
+                Ok(deployment)
             })
             .await
     }

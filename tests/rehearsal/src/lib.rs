@@ -10,6 +10,7 @@ mod cloudfront;
 mod cloudwatch;
 mod connection;
 mod deployment;
+mod gdnsd;
 mod lab;
 mod leftovers;
 mod local_aws;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 use crate::clock::Moment;
+use crate::gdnsd;
 use crate::lab;
 use crate::leftovers;
 use crate::narration::{Narration, Outcome};
@@ -15,6 +16,7 @@ use crate::play;
 use crate::report::agreement::{Verdict, agreement};
 use crate::report::{self, Checked, Play};
 use crate::scenario::{Outage, Scenario};
+use crate::script::Dns;
 use crate::stage::{self, Stage};
 use crate::timeline::Record;
 use crate::workplace::Workplace;
@@ -46,13 +48,17 @@ pub(crate) fn play(
              was started. Run this in a container or virtual machine with such a Linux."
         );
     }
+    scenario.can_be_played()?;
     let workplace = Workplace::take(run)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("no thread could be started")?;
-    let simulated = stage::simulated(options.scale);
+    let mut simulated = stage::simulated(options.scale).to_vec();
+    if scenario.dns() == Dns::Gdnsd {
+        simulated.push(gdnsd::simulated(options.scale));
+    }
     narration.say(&format!("Rehearsal {}: {}.", scenario.name(), scenario.summary()));
     narration.say(&format!("Everything stays in {}.", workplace.run().display()));
     for part in &simulated {

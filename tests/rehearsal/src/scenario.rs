@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::script::{Library, Script};
+use crate::gdnsd::Gdnsd;
+use crate::script::{Dns, Library, Script};
 
 /// The file whose scripts are played side by side.
 const COMPARISON: &str = "compare";
@@ -75,6 +76,25 @@ impl Scenario {
             Scenario::Permissions => "permissions",
             Scenario::PermissionsInBrief => "permissions-in-brief",
             Scenario::Outage(Outage(script)) => &script.name,
+        }
+    }
+
+    /// Who answers the failover record.
+    pub(crate) fn dns(&self) -> Dns {
+        match self {
+            Scenario::Default | Scenario::Permissions | Scenario::PermissionsInBrief => Dns::Route53,
+            Scenario::Outage(Outage(script)) => script.dns,
+        }
+    }
+
+    /// Whether this machine has the programs that it is played with beside those that every play fetches for itself.
+    ///
+    /// # Errors
+    /// One is missing; the error says how to install it.
+    pub(crate) fn can_be_played(&self) -> Result<()> {
+        match self.dns() {
+            Dns::Route53 => Ok(()),
+            Dns::Gdnsd => Gdnsd::is_installed(),
         }
     }
 

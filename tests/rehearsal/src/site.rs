@@ -15,6 +15,8 @@ pub(crate) const FAILOVER_RECORD: &str = "cq-origin-www.cq-route.com";
 pub(crate) const INSPECTION: &str = "cq-route.cequence.cloud";
 pub(crate) const APPLICATION: &str = "origin-www.cq-route.com";
 pub(crate) const ALARM: &str = "failopen-www-inspection";
+/// An alarm that the user of the story has had for long, on the errors that viewers get.
+pub(crate) const OWN_ALARM: &str = "www-5xx-rate";
 
 /// Id that provisioning gives to the inspection origin.
 pub(crate) const INSPECTION_ORIGIN: &str = "failopen-www";

@@ -29,7 +29,7 @@ struct Ended {
 
 /// See [`crate::rehearse_all`].
 pub(crate) fn all(options: &Options, narration: &Narration, interruption: watch::Receiver<bool>) -> Result<Ending> {
-    let scenarios = Scenario::outages()?;
+    let scenarios = playable(Scenario::outages()?, narration);
     let workplace = Workplace::take(ALL)?;
     let count = scenarios.len();
     narration.say(&format!("{count} outages, {} at a time, at {}.", options.jobs, options.scale));
@@ -64,6 +64,18 @@ pub(crate) fn all(options: &Options, narration: &Narration, interruption: watch:
     }
     narration.say(&format!("\nAll {count} outages went as expected, in {}.", narration.elapsed()));
     Ok(Ending::Played)
+}
+
+/// Those that this machine has the programs for; the others are named.
+fn playable(scenarios: Vec<Scenario>, narration: &Narration) -> Vec<Scenario> {
+    let can_be_played = |scenario: &Scenario| match scenario.can_be_played() {
+        Ok(()) => true,
+        Err(error) => {
+            narration.say(&format!("left out {:<33} {error:#}", scenario.name()));
+            false
+        }
+    };
+    scenarios.into_iter().filter(can_be_played).collect()
 }
 
 /// See [`crate::compare`].

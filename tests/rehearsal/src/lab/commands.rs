@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::meddling::Habit;
-use super::{Lab, parameters};
+use super::{Lab, own_alarm, parameters};
 use crate::deployment::STACK;
 use crate::script::{Command, Disturbance, Fault, Host, Layers, Side};
 use crate::site::{APPLICATION, INSPECTION, PROTECTION};
@@ -55,6 +55,12 @@ impl Lab<'_> {
             Command::Unlatch => self.ask("unlatch", json!({}), None).await?,
             Command::Bypass(expires) => self.ask("bypass", json!({}), *expires).await?,
             Command::Restore(expires) => self.ask("restore", json!({}), *expires).await?,
+            Command::ForceDns(forced) => {
+                self.gdnsd.as_ref().context("no other DNS service is played with")?.force(*forced)?;
+                let what = if *forced { "takes inspection for dead" } else { "leaves inspection to its check again" };
+                self.tell(Kind::Operator, format!("an operator of the other DNS service {what}"));
+            }
+            Command::OwnAlarm(rings) => own_alarm::set(self.stage, *rings).await?,
             Command::RemoveFunctions => self.remove_functions().await?,
             Command::DeleteStack => self.delete_stack()?,
             Command::Expect(expectation) => return self.expect(expectation).await.map(Some),

@@ -8,6 +8,7 @@ mod commands;
 mod expectations;
 mod meddling;
 mod observer;
+mod own_alarm;
 mod parameters;
 mod schedule;
 
@@ -21,9 +22,10 @@ use crate::aws::RawDocument;
 use crate::clock::Moment;
 use crate::cloudfront::{self, Edges};
 use crate::deployment::Deployment;
+use crate::gdnsd::Gdnsd;
 use crate::report::Checked;
 use crate::report::screen::{Progress, Screen};
-use crate::script::{Command, Layers, Script};
+use crate::script::{Command, Dns, Layers, Script};
 use crate::site::{self, Site};
 use crate::stage::Stage;
 use crate::timeline::Kind;
@@ -53,6 +55,8 @@ pub(crate) struct Lab<'a> {
     /// The distribution as it was when the play began, inspected: what somebody's infrastructure as code knows.
     before_outage: RawDocument,
     deployment: Option<Deployment>,
+    /// The other DNS service, where a real one is played with.
+    gdnsd: Option<Gdnsd>,
     meddler: Meddler,
     schedule: Option<Schedule>,
     observer: Observer,
@@ -93,6 +97,16 @@ impl<'a> Lab<'a> {
             distribution: site.distribution_id.clone(),
             timeline: stage.timeline.clone(),
         };
+        let gdnsd = match script.dns {
+            Dns::Route53 => None,
+            Dns::Gdnsd => {
+                let title = "Another DNS service: a real gdnsd, with a health check of its own";
+                Some(stage.narration.step(title, async |step| Gdnsd::start(stage, step).await).await?)
+            }
+        };
+        if script.has_own_alarm {
+            own_alarm::create(stage).await?;
+        }
         let deployment = match script.layers {
             Layers::Nothing | Layers::ByHand => {
                 let title = "The site before this product: the behaviours target inspection's own host";
@@ -104,7 +118,12 @@ impl<'a> Lab<'a> {
                     // The other DNS service's name; here it knows no health.
                     stage.name_server.point(site::FAILOVER_RECORD, site::INSPECTION, RECORD_TTL).await?;
                 }
-                Some(Deployment::create(stage, parameters::of(stage, &site, script)).await?)
+                let parameters = parameters::of(stage, &site, script);
+                Some(match script.has_own_alarm {
+                    false => Deployment::create(stage, parameters).await?,
+                    // Only a protection that is declared by itself names alarms of the user's.
+                    true => Deployment::in_two(stage, parameters).await?,
+                })
             }
         };
         let title = "Edges of CloudFront, and viewers";
@@ -153,6 +172,7 @@ impl<'a> Lab<'a> {
             site,
             before_outage,
             deployment,
+            gdnsd,
             meddler,
             schedule,
             observer,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Scale;
 use crate::origins::HEALTH_PATH;
-use crate::script::{Layers, Script};
+use crate::script::{Dns, Layers, Script};
 use crate::site::{self, Site};
 use crate::stage::Stage;
 
@@ -36,13 +36,17 @@ pub(super) fn of(stage: &Stage<'_>, site: &Site, script: &Script) -> Vec<(&'stat
         ("MinimumDwellSeconds", whole_seconds(scale, dwell.map_or(MINIMUM_DWELL, Duration::from_secs))),
         ("CustomResourceResponseOrigin", stage.endpoint()),
     ];
-    parameters.extend(match script.layers {
-        Layers::Layer2 => [("Dns", "external".to_owned()), ("EdgeFailOpen", "automatic".to_owned())],
-        Layers::Layer1 => [("HostedZoneId", site.zone_id.clone()), ("EdgeFailOpen", "off".to_owned())],
-        Layers::Both | Layers::Nothing | Layers::ByHand => {
-            [("HostedZoneId", site.zone_id.clone()), ("EdgeFailOpen", "automatic".to_owned())]
+    parameters.push(match (script.layers, script.dns) {
+        (Layers::Layer2, _) | (_, Dns::Gdnsd) => ("Dns", "external".to_owned()),
+        (Layers::Layer1 | Layers::Both | Layers::Nothing | Layers::ByHand, Dns::Route53) => {
+            ("HostedZoneId", site.zone_id.clone())
         }
     });
+    let edge = match script.layers {
+        Layers::Layer1 => "off",
+        Layers::Layer2 | Layers::Both | Layers::Nothing | Layers::ByHand => "automatic",
+    };
+    parameters.push(("EdgeFailOpen", edge.to_owned()));
     for name in ["FailBack", "MaximumFlipsPerDay", "EdgeFailOpen", "ApplicationCheck", "Preflight"] {
         if let Some(value) = setting(script, name) {
             parameters.retain(|(known, _)| *known != name);

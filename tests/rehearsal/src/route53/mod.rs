@@ -5,6 +5,7 @@
 
 mod check;
 mod checkers;
+mod delegation;
 mod failover;
 mod name_server;
 mod probe;

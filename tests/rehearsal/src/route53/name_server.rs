@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use hickory_server::proto::rr::rdata::{A, CNAME, NS, SOA};
 use hickory_server::proto::rr::{LowerName, Name, RData, Record, RecordSet, RecordType, RrKey};
 use hickory_server::server::Server;
@@ -15,6 +15,8 @@ use hickory_server::store::in_memory::InMemoryZoneHandler;
 use hickory_server::zone_handler::{AxfrPolicy, Catalog, ZoneHandler, ZoneType};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Mutex;
+
+use super::delegation::{Delegating, Delegation};
 
 /// Seconds that an answer "no such name" is good for; short, so that nobody waits for a record that has just been made.
 const NEGATIVE_TTL: u32 = 1;
@@ -56,7 +58,9 @@ pub(crate) struct NameServer {
     hosts: BTreeMap<String, Host>,
     /// Names that another DNS service than Route 53 answers.
     foreign: Mutex<BTreeMap<String, Alias>>,
-    _server: Server<Catalog>,
+    /// The zone that another server answers, if there is one.
+    delegation: Arc<OnceLock<Delegation>>,
+    _server: Server<Delegating>,
 }
 
 impl NameServer {
@@ -73,12 +77,13 @@ impl NameServer {
         let zone = Arc::new(zone);
         let mut catalog = Catalog::new();
         catalog.upsert(LowerName::from(root), vec![zone.clone() as Arc<dyn ZoneHandler>]);
-        let mut server = Server::new(catalog);
+        let delegation = Arc::new(OnceLock::new());
+        let mut server = Server::new(Delegating { catalog, zone: zone.clone(), delegation: delegation.clone() });
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = tcp.local_addr()?;
         server.register_socket(UdpSocket::bind(address).await?);
         server.register_listener(tcp, Duration::from_secs(5), 64);
-        Ok(Self { address, zone, hosts, foreign: Mutex::default(), _server: server })
+        Ok(Self { address, zone, hosts, foreign: Mutex::default(), delegation, _server: server })
     }
 
     /// Where it listens.
@@ -118,6 +123,19 @@ impl NameServer {
         Ok(())
     }
 
+    /// Hands a zone over to another server, once.
+    pub(crate) fn hand_over(&self, zone: &str, server: SocketAddr) -> Result<()> {
+        let is_new = self.delegation.set(Delegation::of(zone, server)?).is_ok();
+        if is_new { Ok(()) } else { bail!("another zone is delegated already, so {zone} was not") }
+    }
+
+    /// The host that a name in the delegated zone is an alias of now, as its server says.
+    pub(crate) async fn alias_elsewhere(&self, alias: &str) -> Result<Option<String>> {
+        let delegation = self.delegation.get().context("no zone is delegated")?;
+        let answers = delegation.ask(&LowerName::from(name(alias)?), RecordType::A).await?;
+        Ok(answers.first().and_then(alias_of))
+    }
+
     /// Replaces the failover records: each name, and what it is an alias of now.
     pub(crate) async fn fail_over(&self, aliases: &BTreeMap<String, Alias>) -> Result<()> {
         let foreign = self.foreign.lock().await;
@@ -135,10 +153,14 @@ impl NameServer {
     pub(crate) async fn alias(&self, alias: &str) -> Result<Option<String>> {
         let records = self.zone.records().await;
         let set = records.get(&RrKey::new(LowerName::from(name(alias)?), RecordType::CNAME));
-        Ok(set.and_then(|set| set.records_without_rrsigs().next()).and_then(|record| match &record.data {
-            RData::CNAME(target) => Some(target.0.to_utf8().trim_end_matches('.').to_owned()),
-            _ => None,
-        }))
+        Ok(set.and_then(|set| set.records_without_rrsigs().next()).and_then(alias_of))
+    }
+}
+
+fn alias_of(record: &Record) -> Option<String> {
+    match &record.data {
+        RData::CNAME(target) => Some(target.0.to_utf8().trim_end_matches('.').to_owned()),
+        _ => None,
     }
 }
 
@@ -151,7 +173,7 @@ fn record(alias: &str, to: &Alias) -> Result<Record> {
     Ok(Record::from_rdata(name(alias)?, to.ttl, RData::CNAME(CNAME(name(&to.target)?))))
 }
 
-fn name(text: &str) -> Result<Name> {
+pub(super) fn name(text: &str) -> Result<Name> {
     let mut name = Name::from_utf8(text)?;
     name.set_fqdn(true);
     Ok(name)
@@ -210,14 +232,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_delegated_zone_is_asked_at_its_own_server_and_the_whole_chain_is_told() {
+        let other = server().await;
+        other.point("www.gslb.example.com", HOST, 20).await.unwrap();
+        let server = server().await;
+        server.hand_over("gslb.example.com", other.address()).unwrap();
+        server.point(RECORD, "www.gslb.example.com", 300).await.unwrap();
+        assert_eq!(server.alias_elsewhere("www.gslb.example.com").await.unwrap(), Some(HOST.to_owned()));
+        let told = asked(&server, RECORD).await;
+        assert_eq!(told, [(RecordType::CNAME, 300), (RecordType::CNAME, 20), (RecordType::A, 45)]);
+        assert_eq!(asked(&server, HOST).await, [(RecordType::A, 45)], "everything else is as it was");
+        assert!(server.hand_over("gslb.example.com", other.address()).is_err());
+    }
+
+    /// Kinds and TTLs of what the server tells about a name.
+    async fn asked(server: &NameServer, name: &str) -> Vec<(RecordType, u32)> {
+        let answer = resolver(server).lookup(format!("{name}."), RecordType::A).await.unwrap();
+        answer.answers().iter().map(|record| (record.record_type(), record.ttl)).collect()
+    }
+
+    #[tokio::test]
     async fn an_answer_over_udp_holds_the_alias_and_the_address_each_with_its_own_ttl() {
         let server = server().await;
         server.fail_over(&[(RECORD.to_owned(), alias(HOST, 30))].into()).await.unwrap();
-        let resolver = resolver(&server);
-        let answer = resolver.lookup(format!("{RECORD}."), RecordType::A).await.unwrap();
-        let told: Vec<(RecordType, u32)> =
-            answer.answers().iter().map(|record| (record.record_type(), record.ttl)).collect();
-        assert_eq!(told, [(RecordType::CNAME, 30), (RecordType::A, 45)]);
+        assert_eq!(asked(&server, RECORD).await, [(RecordType::CNAME, 30), (RecordType::A, 45)]);
     }
 
     #[tokio::test]

@@ -38,6 +38,16 @@ impl fmt::Display for Layers {
     }
 }
 
+/// Who answers the failover record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Dns {
+    /// Route 53, or with layer 2 alone nobody who knows of health.
+    #[default]
+    Route53,
+    /// Another service with health checks of its own (`Dns=external`): a real gdnsd.
+    Gdnsd,
+}
+
 /// A scenario for one choice of layers, ready to be played.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Script {
@@ -46,6 +56,9 @@ pub(crate) struct Script {
     /// What happens, in a line.
     pub(crate) summary: String,
     pub(crate) layers: Layers,
+    pub(crate) dns: Dns,
+    /// Whether the protection names an alarm of the user's own.
+    pub(crate) has_own_alarm: bool,
     /// Parameters of the stack that differ from those of every scenario. Durations in seconds are modelled ones.
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) lines: Vec<Line>,
@@ -149,6 +162,10 @@ pub(crate) enum Command {
     Unlatch,
     Bypass(Option<Duration>),
     Restore(Option<Duration>),
+    /// Somebody at the other DNS service sends traffic to the application, whatever its check says, or no longer.
+    ForceDns(bool),
+    /// The user's own alarm rings, or is quiet again.
+    OwnAlarm(bool),
     /// Every function is deleted from the account.
     RemoveFunctions,
     /// The stack is deleted.

@@ -11,7 +11,7 @@ use crate::site::PROTECTION;
 type Reader = fn(&mut Words<'_>) -> Result<Command, Wrong>;
 
 /// Commands by their first word.
-const COMMANDS: [(&str, Reader); 18] = [
+const COMMANDS: [(&str, Reader); 22] = [
     ("wait", |words| words.duration().map(Command::Wait)),
     ("break", |words| Ok(Command::Break(host(words)?, fault(words)?))),
     ("heal", |words| host(words).map(Command::Heal)),
@@ -48,6 +48,10 @@ const COMMANDS: [(&str, Reader); 18] = [
         protection(words)?;
         words.optional_for().map(Command::Restore)
     }),
+    ("force", |words| words.literally(&["dns", "to", "application"]).map(|()| Command::ForceDns(true))),
+    ("release", |words| words.literally(&["dns"]).map(|()| Command::ForceDns(false))),
+    ("ring", |words| words.literally(&["own", "alarm"]).map(|()| Command::OwnAlarm(true))),
+    ("silence", |words| words.literally(&["own", "alarm"]).map(|()| Command::OwnAlarm(false))),
     ("remove", |words| words.literally(&["functions"]).map(|()| Command::RemoveFunctions)),
     ("delete", |words| words.literally(&["stack"]).map(|()| Command::DeleteStack)),
     ("expect", |words| expectation(words).map(Command::Expect)),
@@ -218,6 +222,10 @@ mod tests {
         assert_eq!(command("throttle cloudfront 10m"), Ok(Command::ThrottleCloudFront(10 * MINUTE)));
         assert_eq!(command("revert distribution every 5m"), Ok(Command::RevertEvery(5 * MINUTE)));
         assert_eq!(command("stop reverting"), Ok(Command::StopReverting));
+        assert_eq!(command("force dns to application"), Ok(Command::ForceDns(true)));
+        assert_eq!(command("release dns"), Ok(Command::ForceDns(false)));
+        assert_eq!(command("ring own alarm"), Ok(Command::OwnAlarm(true)));
+        assert_eq!(command("silence own alarm"), Ok(Command::OwnAlarm(false)));
         assert_eq!(command("remove functions"), Ok(Command::RemoveFunctions));
         assert_eq!(command("delete stack"), Ok(Command::DeleteStack));
         let edited = Command::EditComment("Owner: Web  Platform".to_owned());

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::command::{Layers, Line, Script};
+use super::command::{Dns, Layers, Line, Script};
 use super::command_grammar::command;
 use super::plausibility;
 use super::spelling::alternatives;
@@ -42,10 +42,18 @@ const SETTINGS: [(&str, Values); 6] = [
 enum Head {
     Summary,
     Layers,
+    Dns,
+    Alarm,
     Set,
 }
 
-const HEADS: [(&str, Head); 3] = [("summary:", Head::Summary), ("layers:", Head::Layers), ("set:", Head::Set)];
+const HEADS: [(&str, Head); 5] = [
+    ("summary:", Head::Summary),
+    ("layers:", Head::Layers),
+    ("dns:", Head::Dns),
+    ("alarm:", Head::Alarm),
+    ("set:", Head::Set),
+];
 
 /// A command, and in which runs it is given.
 struct Step {
@@ -59,6 +67,8 @@ struct Step {
 struct Reading {
     summary: Option<String>,
     layers: Option<Vec<Layers>>,
+    dns: Option<Dns>,
+    has_own_alarm: bool,
     settings: Vec<(String, String)>,
     steps: Vec<Step>,
     wrongs: Vec<(usize, Wrong)>,
@@ -124,6 +134,16 @@ impl Reading {
                 self.layers = Some(list.clone().unwrap_or_default());
                 list.map(drop)
             }
+            Head::Dns if self.dns.is_some() => Err("there is a dns already; a scenario has one".to_owned()),
+            Head::Dns => {
+                self.dns = Some(words.choice("dns", &[("route53", Dns::Route53), ("gdnsd", Dns::Gdnsd)])?);
+                words.end()
+            }
+            Head::Alarm => {
+                self.has_own_alarm = true;
+                words.literally(&["own"])?;
+                words.end()
+            }
             Head::Set => {
                 let (name, value) = setting(words)?;
                 if self.settings.iter().any(|(set, _)| *set == name) {
@@ -161,8 +181,7 @@ impl Reading {
         let is_understood = self.wrongs.is_empty();
         let scripts: Vec<Script> = layers.iter().map(|own| self.script(name, *own, layers.len() > 1)).collect();
         if is_understood {
-            self.wrongs =
-                scripts.iter().flat_map(|script| plausibility::wrongs(script.layers, &script.lines)).collect();
+            self.wrongs = scripts.iter().flat_map(plausibility::wrongs).collect();
         }
         scripts
     }
@@ -173,6 +192,8 @@ impl Reading {
             name: if one_of_several { format!("{name}-{layers}") } else { name.to_owned() },
             summary: self.summary.clone().unwrap_or_default(),
             layers,
+            dns: self.dns.unwrap_or_default(),
+            has_own_alarm: self.has_own_alarm,
             settings: self.settings.clone(),
             lines: self.steps.iter().filter(given).map(|step| step.line.clone()).collect(),
         }
@@ -350,6 +371,18 @@ break inspection blackhole           # now
     fn what_is_wrong_in_several_runs_is_said_once() {
         let text = "summary: s\nlayers: layer-1, both\nheal inspection\nexpect viewers served\n";
         assert_eq!(problems(text).len(), 1);
+    }
+
+    #[test]
+    fn another_dns_service_and_an_own_alarm_are_named_in_the_head() {
+        let text = "summary: s\nlayers: both\ndns: gdnsd\nalarm: own\nexpect viewers served\n";
+        let script = &scripts("x.txt", text).unwrap()[0];
+        assert_eq!((script.dns, script.has_own_alarm), (Dns::Gdnsd, true));
+        let script = &scripts("x.txt", &text.replace("dns: gdnsd\nalarm: own\n", "")).unwrap()[0];
+        assert_eq!((script.dns, script.has_own_alarm), (Dns::Route53, false));
+        assert!(problems(&text.replace("gdnsd", "powerdns"))[0].contains("It is route53 or gdnsd"));
+        assert!(problems(&text.replace("alarm: own", "dns: gdnsd"))[0].contains("a scenario has one"));
+        assert!(problems(&text.replace("alarm: own", "alarm: mine"))[0].contains("`mine` stands where `own` has to"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ const fn form(form: &'static str, example: &'static str) -> Form {
     Form { form, example }
 }
 
-pub(super) const FORMS: [Form; 42] = [
+pub(super) const FORMS: [Form; 46] = [
     form("wait D", "wait 2m"),
     form("break inspection|application refused", "break inspection refused"),
     form("break inspection|application blackhole", "break inspection blackhole"),
@@ -34,6 +34,10 @@ pub(super) const FORMS: [Form; 42] = [
     form("edit distribution comment TEXT", "edit distribution comment Edited in the console"),
     form("revert distribution every D", "revert distribution every 5m"),
     form("stop reverting", "stop reverting"),
+    form("force dns to application", "force dns to application"),
+    form("release dns", "release dns"),
+    form("ring own alarm", "ring own alarm"),
+    form("silence own alarm", "silence own alarm"),
     form("pin www inspected|bypassed|hold [for D]", "pin www bypassed for 2h"),
     form("unpin www", "unpin www"),
     form("unlatch www", "unlatch www"),
@@ -103,6 +107,8 @@ mod tests {
                 Wanted::CommentKept => 25,
                 Wanted::SavedBy(_) => 26,
             },
+            Command::ForceDns(_) => 27,
+            Command::OwnAlarm(_) => 28,
         }
     }
 
@@ -110,7 +116,7 @@ mod tests {
     fn every_example_is_understood_and_every_command_has_one() {
         let kinds: BTreeSet<usize> =
             FORMS.iter().map(|form| kind(&command(form.example).expect(form.example))).collect();
-        assert_eq!(kinds, (0..=26).collect());
+        assert_eq!(kinds, (0..=28).collect());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Commands that are well written and make no sense where they stand: what they need is not there, so that the run would
 //! only find out after minutes.
 
-use super::command::{Command, Expectation, Host, Layers, Line, Wanted};
+use super::command::{Command, Dns, Expectation, Host, Layers, Script, Wanted};
 use super::words::Wrong;
 
 /// What a command takes for granted, beside the site and its viewers.
@@ -24,8 +24,9 @@ fn need(command: &Command) -> Need {
         | Command::ThrottleCloudFront(_)
         | Command::EditComment(_)
         | Command::RevertEvery(_)
+        | Command::ForceDns(_)
         | Command::StopReverting => Need::Nothing,
-        Command::AlarmEvents(_) | Command::Ticks(_) => Need::Stack,
+        Command::AlarmEvents(_) | Command::Ticks(_) | Command::OwnAlarm(_) => Need::Stack,
         Command::Pin(..)
         | Command::Unpin
         | Command::Unlatch
@@ -59,11 +60,14 @@ struct Before {
 }
 
 /// What is wrong in one run, with the numbers of the lines.
-pub(super) fn wrongs(layers: Layers, lines: &[Line]) -> Vec<(usize, Wrong)> {
+pub(super) fn wrongs(script: &Script) -> Vec<(usize, Wrong)> {
+    let Script { layers, lines, .. } = script;
+    let layers = *layers;
     let mut before = Before::default();
-    let mut wrongs = Vec::new();
+    let mut wrongs: Vec<(usize, Wrong)> = beside_the_point(script).map(|wrong| (1, wrong)).into_iter().collect();
     for line in lines {
         let wrong = before.lacks(layers, &line.command).or_else(|| before.misses(&line.command));
+        let wrong = wrong.or_else(|| not_in_the_head(script, &line.command));
         wrongs.extend(wrong.map(|wrong| (line.number, wrong)));
         before.then(&line.command);
     }
@@ -74,6 +78,37 @@ pub(super) fn wrongs(layers: Layers, lines: &[Line]) -> Vec<(usize, Wrong)> {
         ));
     }
     wrongs
+}
+
+/// A head that the run makes no use of.
+fn beside_the_point(script: &Script) -> Option<Wrong> {
+    let layers = script.layers;
+    let (fails_over, listens) = match layers {
+        Layers::Nothing | Layers::ByHand => (false, false),
+        Layers::Layer1 => (true, false),
+        Layers::Layer2 => (false, true),
+        Layers::Both => (true, true),
+    };
+    if script.dns == Dns::Gdnsd && !fails_over {
+        return Some(format!(
+            "with {layers} DNS does not fail over, and gdnsd does nothing else; leave out `dns:`, or write layer-1 or both"
+        ));
+    }
+    let is_unheard = script.has_own_alarm && !listens;
+    is_unheard.then(|| format!("with {layers} nobody listens to an alarm; leave out `alarm:`"))
+}
+
+/// Something that the head has to promise.
+fn not_in_the_head(script: &Script, command: &Command) -> Option<Wrong> {
+    match command {
+        Command::ForceDns(_) if script.dns != Dns::Gdnsd => {
+            Some("nobody forces Route 53; write `dns: gdnsd` above the commands".to_owned())
+        }
+        Command::OwnAlarm(_) if !script.has_own_alarm => {
+            Some("the protection names no alarm of the user's; write `alarm: own` above the commands".to_owned())
+        }
+        _ => None,
+    }
 }
 
 impl Before {
@@ -143,16 +178,29 @@ impl Before {
 
 #[cfg(test)]
 mod tests {
+    use super::super::command::Line;
     use super::super::command_grammar::command;
     use super::*;
 
     fn wrongs_of(layers: Layers, text: &str) -> Vec<(usize, Wrong)> {
+        wrongs(&script(layers, text))
+    }
+
+    fn script(layers: Layers, text: &str) -> Script {
         let line = |(index, text): (usize, &str)| Line {
             number: index + 1,
             text: text.to_owned(),
             command: command(text).expect(text),
         };
-        wrongs(layers, &text.split("; ").enumerate().map(line).collect::<Vec<_>>())
+        Script {
+            name: "x".to_owned(),
+            summary: "s".to_owned(),
+            layers,
+            dns: Dns::Route53,
+            has_own_alarm: false,
+            settings: Vec::new(),
+            lines: text.split("; ").enumerate().map(line).collect(),
+        }
     }
 
     #[track_caller]
@@ -211,6 +259,21 @@ mod tests {
         accepted(Layers::Both, "edit distribution comment new; expect comment kept");
         refused(Layers::Both, "expect distribution as before", 1, "delete stack");
         refused(Layers::Both, "break application refused; expect saved by nobody", 2, "break inspection");
+    }
+
+    #[test]
+    fn the_head_promises_what_the_commands_use() {
+        refused(Layers::Both, "force dns to application; expect viewers served", 1, "`dns: gdnsd`");
+        refused(Layers::Both, "ring own alarm; expect viewers served", 1, "`alarm: own`");
+        let text = "force dns to application; ring own alarm; silence own alarm; expect viewers served";
+        let promised = Script { dns: Dns::Gdnsd, has_own_alarm: true, ..script(Layers::Both, text) };
+        assert_eq!(wrongs(&promised), []);
+        for layers in [Layers::Nothing, Layers::ByHand, Layers::Layer2] {
+            let script = Script { dns: Dns::Gdnsd, ..script(layers, "expect viewers served") };
+            assert!(wrongs(&script)[0].1.contains("leave out `dns:`"), "{layers}");
+        }
+        let script = Script { has_own_alarm: true, ..script(Layers::Layer1, "expect viewers served") };
+        assert!(wrongs(&script)[0].1.contains("leave out `alarm:`"));
     }
 
     #[test]
