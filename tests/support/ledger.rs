@@ -31,7 +31,7 @@ struct Item {
 #[derive(Debug)]
 enum Document {
     /// The text, and what it says: it is read much oftener than written.
-    Row(String, OnceCell<Row>),
+    Row(String, OnceCell<Box<Row>>),
     Tombstones(String),
 }
 
@@ -142,10 +142,10 @@ impl Item {
         match &self.document {
             Document::Row(text, read) => {
                 let row = match read.get() {
-                    Some(row) => row.clone(),
+                    Some(row) => Row::clone(row),
                     None => {
                         let row = serde_json::from_str(text).map_err(unreadable)?;
-                        read.get_or_init(|| row).clone()
+                        Row::clone(read.get_or_init(|| Box::new(row)))
                     }
                 };
                 Ok(Slot::Taken(Versioned { row, version }))

@@ -118,6 +118,8 @@ impl Observe for SampleCloud {
 
     async fn delegation(&self, _: &Hostname) -> Delegation {
         Delegation::Unknown { why: "not in this sample".to_owned() }
+    }
+
     async fn trace(&self, name: &Hostname) -> Trace {
         self.traces.get(name.as_str()).cloned().unwrap_or(Trace::Silent)
     }

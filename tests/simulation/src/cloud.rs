@@ -113,6 +113,8 @@ impl Observe for SimCloud {
             Ok(found) => found,
             Err(fault) => Delegation::Unknown { why: fault.detail },
         }
+    }
+
     async fn trace(&self, name: &Hostname) -> Trace {
         self.aws().trace(name).await
     }
