@@ -3,6 +3,7 @@
 //! hickory's resolver follows CNAMEs itself, and where it has to ask again it tells for each link the shortest time of all
 //! before it. So the answers of the name servers are read here as they are, and followed here.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,9 +23,9 @@ use crate::network::{Network, settings};
 
 /// A whole question, with all that has to be asked for it.
 const WHOLE: Duration = RESOLUTION.unsigned_abs();
-/// Repetitions of one query that was not answered: five questions in a row have time for it.
+/// Repetitions of one query that was not answered, or not well.
 const REPETITIONS: usize = 1;
-/// CNAMEs after which nobody follows any more: BIND 9 stops after 16.
+/// CNAMEs after which the way is given up. Assumed: no resolver in use follows more.
 const MOST_LINKS: usize = 16;
 
 impl Network {
@@ -54,7 +55,7 @@ impl Network {
                     RData::NS(server) => Some(host(&server.0)),
                     _ => None,
                 });
-                let found: std::collections::BTreeSet<Hostname> = found.map(|(server, _)| server).collect();
+                let found: BTreeSet<Hostname> = found.map(|(server, _)| server).collect();
                 if found.is_empty() { Delegation::Nowhere } else { Delegation::To(found) }
             }
             Ok(Err(Trouble::Fails(why) | Trouble::Silent(why))) => unknown(why),

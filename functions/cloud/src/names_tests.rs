@@ -1,6 +1,6 @@
 //! The questions over real sockets, to a real name server where there is one, and the verdicts that follow from its answers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use failopen::alarm::ObservedAlarm;

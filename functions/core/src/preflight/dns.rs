@@ -13,7 +13,7 @@ use crate::spec::{Dns, Spec};
 /// Seconds for which an answer may be kept without a word: the longest that a failover record of ours may have.
 const LONGEST_TTL: u32 = 300;
 /// CNAMEs on the way to a host's addresses. Resolvers stop following at some number of their own, 8 being among the smallest
-/// (hickory 0.26); DNS itself sets none (RFC 1034, section 5.2.2).
+/// (hickory 0.26); DNS itself sets none (RFC 1034, section 3.6.2).
 const MOST_LINKS: usize = 8;
 
 /// What DNS answered, as far as it was asked: everything is `None` where it was not.
