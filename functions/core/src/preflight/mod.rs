@@ -95,7 +95,12 @@ impl AllowLists {
                 findings.push(refusal(Code::DistributionNotAllowed, "DistributionId", what, "AllowedDistributions"));
             }
         }
-        for former in records::claimed(row).filter(|former| former.name != spec.failover_record) {
+        let zone = spec.dns.zone().map(|zone| &zone.id);
+        let is_left = |former: &&MadeRecords| {
+            let moves_zone = zone.is_some_and(|zone| *zone != former.zone);
+            former.name != spec.failover_record || moves_zone
+        };
+        for former in records::claimed(row).filter(is_left) {
             if !self.records.contains(&former.name) {
                 let what = format!("record {}", former.name);
                 findings.push(refusal(Code::Permission, "FailoverRecord", what, "AllowedRecords"));

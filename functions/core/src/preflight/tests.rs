@@ -415,6 +415,18 @@ mod of_hosts {
     }
 
     #[test]
+    fn a_redirect_is_said_to_hide_outages_and_anything_else_to_be_unhealthy_at_once() {
+        let said = |status| {
+            let probe = HealthProbe::of(&sample::spec()).expect("a managed check");
+            let health = Some((probe, HealthProbed::Answered { status, found: None }));
+            let hosts = Hosts { at: at(), handshakes: Vec::new(), health, unread: Vec::new() };
+            findings(&sample::spec(), &owner(), &Observed { hosts: Some(hosts), ..observed() })[0].message.clone()
+        };
+        assert!(said(301).contains("would stay green"), "{}", said(301));
+        assert!(said(500).contains("unhealthy from the start"), "{}", said(500));
+    }
+
+    #[test]
     fn a_policy_that_could_not_be_read_is_a_warning_that_names_it() {
         let unread = vec![(PolicyId::Cache("p-1".to_owned()), "AccessDenied".to_owned())];
         let hosts = Hosts { at: at(), handshakes: Vec::new(), health: None, unread };
@@ -462,6 +474,11 @@ fn an_update_that_leads_away_from_what_the_engine_may_not_touch_any_more_names_e
         zone_roles: BTreeSet::new(),
     };
     assert_eq!(former.refusals_of_former(&row, &elsewhere), [], "it may still clean up there");
+    let other_zone = Dns::Route53 { zone: Zone { id: HostedZoneId::new("Z9NEW"), role: None } };
+    let moved = Spec { dns: other_zone, ..sample::spec() };
+    let refused = AllowLists::default().refusals_of_former(&row, &moved);
+    let properties: Vec<&str> = refused.iter().map(|finding| finding.property.as_str()).collect();
+    assert_eq!(properties, ["FailoverRecord", "HostedZoneId"], "the same name in another zone");
     assert_eq!(AllowLists::default().refusals_of_former(&row, &sample::spec()), [], "nothing is left behind");
 }
 
