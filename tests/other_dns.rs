@@ -1,7 +1,8 @@
 //! `Dns: external`: another DNS service fails over by itself, and `traffic` says where its answer leads.
 
 use failopen::id::Hostname;
-use failopen::lead::Trace;
+use failopen::port::Resolution;
+use failopen::resolution::{Ending, Link};
 use failopen::spec::{Dns, EdgeFailOpen};
 use failopen_tests::events;
 use failopen_tests::world::{World, application, application_origin, failover_record, inspection};
@@ -22,9 +23,11 @@ fn world(edge: EdgeFailOpen) -> World {
 
 /// The other service answers with an alias of `host` from now on.
 fn lead_to(world: &World, host: &Hostname) {
-    let names = vec![failover_record(), Hostname::new("www.gslb.cq-route.com"), host.clone()];
-    let trace = Trace::Found { names, addresses: vec![[192, 0, 2, 7].into()] };
-    world.cloud.probes().script_trace(&failover_record(), trace);
+    let (record, balancer) = (failover_record(), Hostname::new("www.gslb.cq-route.com"));
+    let link = |name: &Hostname, target: &Hostname| Link { name: name.clone(), target: target.clone(), ttl: 30 };
+    let chain = vec![link(&record, &balancer), link(&balancer, host)];
+    let resolution = Resolution { chain, ..Resolution::address(30, [192, 0, 2, 7]) };
+    world.cloud.names().script(&record, resolution);
 }
 
 fn subjects(world: &World) -> Vec<String> {
@@ -92,21 +95,25 @@ fn layer_2_acts_on_the_alarm_whatever_dns_does() {
 fn a_record_that_leads_elsewhere_or_nowhere_is_not_called_inspected() {
     let world = world(EdgeFailOpen::Automatic);
     lead_to(&world, &Hostname::new("maintenance.example.com"));
-    world.cloud.probes().script_trace(&inspection(), found(1));
-    world.cloud.probes().script_trace(&application(), found(2));
+    world.cloud.names().script(&inspection(), found(1));
+    world.cloud.names().script(&application(), found(2));
     assert_eq!((traffic(&world).as_str(), &status(&world)["dns"]["leadsTo"]), ("unknown", &json!("elsewhere")));
-    world.cloud.probes().script_trace(&failover_record(), Trace::Nowhere);
+    world.cloud.names().script(&failover_record(), ending(Ending::NoSuchName));
     assert_eq!((traffic(&world).as_str(), &status(&world)["dns"]["leadsTo"]), ("unknown", &json!("nowhere")));
 }
 
-fn found(last: u8) -> Trace {
-    Trace::Found { names: vec![Hostname::new("a.example.com")], addresses: vec![[192, 0, 2, last].into()] }
+fn found(last: u8) -> Resolution {
+    Resolution::address(30, [192, 0, 2, last])
+}
+
+fn ending(ending: Ending) -> Resolution {
+    Resolution { chain: Vec::new(), ending }
 }
 
 #[test]
 fn a_resolver_that_is_silent_alarms_nobody() {
     let world = world(EdgeFailOpen::Automatic);
-    world.cloud.probes().script_trace(&failover_record(), Trace::Silent);
+    world.cloud.names().script(&failover_record(), ending(Ending::NoAnswer { why: "x".to_owned() }));
     world.live(10);
     assert_eq!((traffic(&world).as_str(), subjects(&world).len()), ("inspected", 0));
 }
@@ -117,7 +124,7 @@ fn nothing_is_restored_into_a_record_that_has_no_address() {
     world.inspection_dies();
     world.react_and_deliver(events::alarm_metric());
     world.inspection_recovers();
-    world.cloud.probes().script_trace(&failover_record(), Trace::Nowhere);
+    world.cloud.names().script(&failover_record(), ending(Ending::NoSuchName));
     world.pass(SignedDuration::from_mins(20));
     let answer = world.react_and_deliver(events::decide());
     assert_eq!(answer["decisions"][0]["reason"], "InspectionUnhealthy", "{answer}");

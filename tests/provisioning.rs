@@ -743,7 +743,7 @@ fn a_host_that_leads_back_to_the_failover_record_is_refused_even_under_warn() {
 #[test]
 fn what_is_only_slow_or_not_delegated_is_told_and_refuses_nothing() {
     let world = World::bare();
-    world.cloud.names().script(&application(), Resolution::address(3600));
+    world.cloud.names().script(&application(), Resolution::address(3600, [192, 0, 2, 1]));
     let theirs = Delegation::To(["ns1.example.net".into()].into());
     world.cloud.names().delegate(&"cq-route.com".into(), theirs);
     let mut stack = Stack::new(&world);

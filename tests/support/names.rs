@@ -16,9 +16,9 @@ pub struct Names {
 }
 
 impl Names {
-    /// A host without a script has an address.
+    /// A host without a script has an address, always the same.
     pub(crate) fn resolve(&self, host: &Hostname) -> Resolution {
-        self.hosts.get(host).cloned().unwrap_or(Resolution::address(60))
+        self.hosts.get(host).cloned().unwrap_or(Resolution::address(60, [192, 0, 2, 1]))
     }
 
     /// A zone without a script is delegated to the name servers of the fake's zones.

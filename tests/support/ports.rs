@@ -5,7 +5,6 @@ use failopen::forwarding::{HeaderRule, PolicyId};
 use failopen::handshake::{Look, Seen};
 use failopen::health_probe::{HealthProbe, HealthProbed};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
-use failopen::lead::Trace;
 use failopen::ledger::Row;
 use failopen::port::{
     Apply, ChangeAction, Checkers, Converge, Delegation, DistributionStatus, Fault, HealthCheckConfig, Message, Metric,
@@ -119,10 +118,6 @@ impl Observe for FakeCloud {
             Ok(found) => found,
             Err(fault) => Delegation::Unknown { why: fault.detail },
         }
-    }
-
-    async fn trace(&self, name: &Hostname) -> Trace {
-        self.probes().trace(name)
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use failopen::handshake::{Look, Seen, Shown, Trust};
 use failopen::health_probe::{HealthProbe, HealthProbed};
 use failopen::id::Hostname;
-use failopen::lead::Trace;
 use failopen::port::{Probe, ProbeOutcome};
 
 /// What each host answers, and what was asked.
@@ -15,7 +14,6 @@ pub struct Probes {
     seen: BTreeMap<Hostname, Seen>,
     health: Option<HealthProbed>,
     asked: Vec<Probe>,
-    traces: BTreeMap<Hostname, Trace>,
 }
 
 impl Probes {
@@ -67,15 +65,6 @@ impl Probes {
 
     pub fn unscript(&mut self, host: &Hostname) {
         self.outcomes.remove(host);
-    }
-
-    /// A resolver is silent about a name without a script.
-    pub(crate) fn trace(&self, name: &Hostname) -> Trace {
-        self.traces.get(name).cloned().unwrap_or(Trace::Silent)
-    }
-
-    pub fn script_trace(&mut self, name: &Hostname, trace: Trace) {
-        self.traces.insert(name.clone(), trace);
     }
 
     /// Every probe so far, oldest first.

@@ -5,7 +5,6 @@ use failopen::forwarding::{HeaderRule, PolicyId};
 use failopen::handshake::{Look, Seen};
 use failopen::health_probe::{HealthProbe, HealthProbed};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
-use failopen::lead::Trace;
 use failopen::ledger::Row;
 use failopen::port::{
     Apply, Checkers, Converge, DistributionStatus, Fault, HealthCheckConfig, Message, Metric, Observe,
@@ -118,10 +117,6 @@ impl Observe for Cloud {
 
     async fn delegation(&self, zone: &Hostname) -> Delegation {
         self.network.delegation(zone).await
-    }
-
-    async fn trace(&self, name: &Hostname) -> Trace {
-        self.network.trace(name.as_str()).await
     }
 }
 

@@ -27,7 +27,6 @@ mod signals;
 #[cfg(test)]
 mod time_outs;
 mod tls;
-mod trace;
 #[cfg(test)]
 mod wire;
 

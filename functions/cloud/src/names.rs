@@ -4,6 +4,7 @@
 //! before it. So the answers of the name servers are read here as they are, and followed here.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,8 +105,8 @@ impl NameServers {
                     return Ending::TooLong;
                 }
             }
-            if let Some(ttl) = answer.address(&here) {
-                return Ending::Addresses { ttl };
+            if let Some(found) = answer.addresses(&here) {
+                return found;
             }
             // With CNAMEs, this is about the last of their targets (RFC 6604).
             if !answer.exists {
@@ -114,7 +115,7 @@ impl NameServers {
             // Only now is it certain that the resolver was asked about this very name.
             if chain.len() == known {
                 return match self.ask(&here, RecordType::AAAA).await {
-                    Ok(answer) => answer.address(&here).map_or(Ending::NoAddress, |ttl| Ending::Addresses { ttl }),
+                    Ok(answer) => answer.addresses(&here).unwrap_or(Ending::NoAddress),
                     Err(Trouble::Fails(why) | Trouble::Silent(why)) => Ending::NoAnswer { why },
                 };
             }
@@ -176,10 +177,11 @@ impl Answer {
         found.next()
     }
 
-    /// The time of the name's addresses, if it has any.
-    fn address(&self, name: &Hostname) -> Option<u32> {
-        let found = self.of(name, |data| matches!(data, RData::A(_) | RData::AAAA(_)).then_some(()));
-        found.map(|(_, ttl)| ttl).max()
+    /// The name's addresses, if it has any.
+    fn addresses(&self, name: &Hostname) -> Option<Ending> {
+        let found = self.of(name, RData::ip_addr);
+        let (addresses, times): (Vec<IpAddr>, Vec<u32>) = found.unzip();
+        times.into_iter().max().map(|ttl| Ending::Addresses { ttl, addresses })
     }
 }
 

@@ -31,6 +31,11 @@ fn link(name: &str, ttl: u32, target: &str) -> Link {
     Link { name: name.into(), target: target.into(), ttl }
 }
 
+fn addresses(ttl: u32, addresses: &[&str]) -> Ending {
+    let addresses = addresses.iter().map(|address| address.parse().expect("an address")).collect();
+    Ending::Addresses { ttl, addresses }
+}
+
 #[tokio::test]
 async fn every_link_is_found_with_a_time_of_its_own_in_whatever_case_it_is_written() {
     let records = [
@@ -41,7 +46,7 @@ async fn every_link_is_found_with_a_time_of_its_own_in_whatever_case_it_is_writt
     ];
     let chain = vec![link("www.example.com", 30, "edge.example.net"), link("edge.example.net", 3600, "lb.example.org")];
     let found = resolved(&records, "www.example.com").await;
-    assert_eq!(found, Resolution { chain, ending: Ending::Addresses { ttl: 45 } });
+    assert_eq!(found, Resolution { chain, ending: addresses(45, &["192.0.2.1", "192.0.2.2"]) });
     assert_eq!(resolved(&records, "lb.example.org").await, Resolution::address(45));
 }
 
@@ -53,7 +58,7 @@ async fn a_chain_that_the_name_server_does_not_follow_to_its_end_is_followed_her
         hops.windows(2).map(|pair| (pair[0].as_str(), 60, "CNAME", pair[1].as_str())).collect();
     records.push((&hops[12], 20, "A", "192.0.2.1"));
     let found = resolved(&records, &hops[0]).await;
-    assert_eq!((found.chain.len(), &found.ending), (12, &Ending::Addresses { ttl: 20 }));
+    assert_eq!((found.chain.len(), &found.ending), (12, &addresses(20, &["192.0.2.1"])));
     assert_eq!(found.chain[11], link("hop-11.example.com", 60, "hop-12.example.com"));
 }
 
@@ -107,12 +112,12 @@ async fn what_does_not_resolve_says_why() {
     assert_eq!(ending("gone.example.com").await, Ending::NoSuchName);
     assert_eq!(ending("empty.example.com").await, Ending::NoAddress);
     assert_eq!(ending("to-empty.example.com").await, Ending::NoAddress);
-    assert_eq!(ending("six.example.com").await, Ending::Addresses { ttl: 61 }, "an IPv6 address is one");
+    assert_eq!(ending("six.example.com").await, addresses(61, &["2001:db8::1"]), "an IPv6 address is one");
     let dangling = resolved(&records, "dangling.example.com").await;
     let chain = vec![link("dangling.example.com", 60, "gone.example.net")];
     assert_eq!(dangling, Resolution { chain, ending: Ending::NoSuchName });
     let six = resolved(&records, "to-six.example.com").await;
-    assert_eq!((six.chain.len(), six.ending), (1, Ending::Addresses { ttl: 61 }));
+    assert_eq!((six.chain.len(), six.ending), (1, addresses(61, &["2001:db8::1"])));
     let why = |ending| match ending {
         Ending::NoAnswer { why } => why,
         other => panic!("{other:?}"),

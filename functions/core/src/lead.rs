@@ -3,27 +3,10 @@
 //! With Route 53 the health of the PRIMARY says what DNS answers. Another service has checks and a hold-down of its own, and an
 //! operator may turn it by hand: only its answer says where viewers go.
 
-use std::net::IpAddr;
-
 use serde::Serialize;
 
-use crate::id::Hostname;
+use crate::resolution::{Ending, Resolution};
 use crate::spec::Spec;
-
-/// What a resolver found behind a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trace {
-    Found {
-        /// Every name on the way, beginning with the one that was asked for.
-        names: Vec<Hostname>,
-        /// IPv4 where there are any, as CloudFront prefers it.
-        addresses: Vec<IpAddr>,
-    },
-    /// There is no such name, or it has no address.
-    Nowhere,
-    /// Nobody has answered in time, so nothing is known.
-    Silent,
-}
 
 /// Where the failover record leads now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -39,23 +22,29 @@ pub enum Lead {
     Unknown,
 }
 
-/// What the names of a chain say, without asking for the addresses of the two hosts; `None` where they say nothing.
-pub fn by_names(spec: &Spec, record: &Trace) -> Option<Lead> {
-    match record {
-        Trace::Silent => Some(Lead::Unknown),
-        Trace::Nowhere => Some(Lead::Nowhere),
-        // The first of the two on the way: what comes behind a host is that host's own affair.
-        Trace::Found { names, .. } => names.iter().find_map(|name| match name {
-            name if *name == spec.inspection => Some(Lead::Inspection),
-            name if *name == spec.application => Some(Lead::Application),
-            _ => None,
-        }),
+/// What the names on the record's way say, or else its addresses.
+pub fn lead(spec: &Spec, record: &Resolution, inspection: &Resolution, application: &Resolution) -> Lead {
+    match &record.ending {
+        Ending::NoAnswer { .. } => Lead::Unknown,
+        Ending::NoSuchName | Ending::NoAddress | Ending::Circle | Ending::TooLong => Lead::Nowhere,
+        Ending::Addresses { .. } => {
+            by_names(spec, record).unwrap_or_else(|| by_addresses(record, inspection, application))
+        }
     }
+}
+
+/// The first of the two hosts on the way: what comes behind a host is that host's own affair.
+fn by_names(spec: &Spec, record: &Resolution) -> Option<Lead> {
+    record.chain.iter().find_map(|link| match &link.target {
+        name if *name == spec.inspection => Some(Lead::Inspection),
+        name if *name == spec.application => Some(Lead::Application),
+        _ => None,
+    })
 }
 
 /// What addresses say about a record that hides the names, as services do that answer with addresses of their own accord. One
 /// address in common is enough: a load balancer with many names a few of them in each answer.
-pub fn by_addresses(record: &Trace, inspection: &Trace, application: &Trace) -> Lead {
+fn by_addresses(record: &Resolution, inspection: &Resolution, application: &Resolution) -> Lead {
     match (shares(record, inspection), shares(record, application)) {
         (Some(true), Some(false)) => Lead::Inspection,
         (Some(false), Some(true)) => Lead::Application,
@@ -66,19 +55,20 @@ pub fn by_addresses(record: &Trace, inspection: &Trace, application: &Trace) -> 
 }
 
 /// Whether two names have an address in common; `None` where one of them could not be asked for.
-fn shares(one: &Trace, other: &Trace) -> Option<bool> {
-    match (one, other) {
-        (Trace::Silent, _) | (_, Trace::Silent) => None,
-        (Trace::Nowhere, _) | (_, Trace::Nowhere) => Some(false),
-        (Trace::Found { addresses: one, .. }, Trace::Found { addresses: other, .. }) => {
+fn shares(one: &Resolution, other: &Resolution) -> Option<bool> {
+    match (&one.ending, &other.ending) {
+        (Ending::NoAnswer { .. }, _) | (_, Ending::NoAnswer { .. }) => None,
+        (Ending::Addresses { addresses: one, .. }, Ending::Addresses { addresses: other, .. }) => {
             Some(one.iter().any(|address| other.contains(address)))
         }
+        (_, _) => Some(false),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolution::Link;
     use crate::sample;
 
     const RECORD: &str = "cq-origin-www.cq-route.com";
@@ -86,44 +76,57 @@ mod tests {
     const INSPECTION: &str = "cq-route.cequence.cloud";
     const APPLICATION: &str = "origin-www.cq-route.com";
 
-    fn found(names: &[&str], addresses: &[[u8; 4]]) -> Trace {
-        Trace::Found {
-            names: names.iter().map(|name| Hostname::new(*name)).collect(),
-            addresses: addresses.iter().map(|address| IpAddr::from(*address)).collect(),
-        }
+    /// A way over these names, the first of which was asked for, to these addresses.
+    fn found(names: &[&str], addresses: &[[u8; 4]]) -> Resolution {
+        let link = |pair: &[&str]| Link { name: pair[0].into(), target: pair[1].into(), ttl: 30 };
+        let addresses = addresses.iter().map(|address| (*address).into()).collect();
+        Resolution { chain: names.windows(2).map(link).collect(), ending: Ending::Addresses { ttl: 30, addresses } }
+    }
+
+    fn ending(ending: Ending) -> Resolution {
+        Resolution { chain: Vec::new(), ending }
+    }
+
+    fn silence() -> Resolution {
+        ending(Ending::NoAnswer { why: "x".to_owned() })
     }
 
     #[test]
     fn a_chain_leads_to_the_first_of_the_two_hosts_on_it() {
-        let lead = |names: &[&str]| by_names(&sample::spec(), &found(names, &[[192, 0, 2, 1]]));
-        assert_eq!(lead(&[RECORD, BALANCER, INSPECTION]), Some(Lead::Inspection));
-        assert_eq!(lead(&[RECORD, BALANCER, APPLICATION, "elb.example.com"]), Some(Lead::Application));
-        assert_eq!(lead(&[RECORD, INSPECTION, APPLICATION]), Some(Lead::Inspection), "inspection's own affair");
-        assert_eq!(lead(&[RECORD]), None);
+        let led = |names: &[&str]| lead(&sample::spec(), &found(names, &[[192, 0, 2, 1]]), &silence(), &silence());
+        assert_eq!(led(&[RECORD, BALANCER, INSPECTION]), Lead::Inspection);
+        assert_eq!(led(&[RECORD, BALANCER, APPLICATION, "elb.example.com"]), Lead::Application);
+        assert_eq!(led(&[RECORD, INSPECTION, APPLICATION]), Lead::Inspection, "inspection's own affair");
+        assert_eq!(led(&[RECORD]), Lead::Unknown);
     }
 
     #[test]
     fn a_name_that_is_gone_leads_nowhere_and_silence_is_no_answer() {
-        assert_eq!(by_names(&sample::spec(), &Trace::Nowhere), Some(Lead::Nowhere));
-        assert_eq!(by_names(&sample::spec(), &Trace::Silent), Some(Lead::Unknown));
+        let hosts = found(&["x"], &[[192, 0, 2, 1]]);
+        let led = |record: &Resolution| lead(&sample::spec(), record, &hosts, &hosts);
+        for gone in [Ending::NoSuchName, Ending::NoAddress, Ending::Circle, Ending::TooLong] {
+            assert_eq!(led(&ending(gone)), Lead::Nowhere);
+        }
+        assert_eq!(led(&silence()), Lead::Unknown);
     }
 
     #[test]
     fn an_answer_with_addresses_alone_is_known_by_one_that_only_one_of_the_two_has() {
         let record = found(&[RECORD], &[[192, 0, 2, 1], [192, 0, 2, 2]]);
         let (same, other) = (found(&["x"], &[[192, 0, 2, 2], [192, 0, 2, 3]]), found(&["y"], &[[192, 0, 2, 9]]));
-        for (inspection, application, lead) in [
+        let (gone, silent) = (ending(Ending::NoSuchName), silence());
+        for (inspection, application, expected) in [
             (&same, &other, Lead::Inspection),
             (&other, &same, Lead::Application),
             (&other, &other, Lead::Elsewhere),
             (&same, &same, Lead::Unknown),
-            (&same, &Trace::Nowhere, Lead::Inspection),
-            (&Trace::Nowhere, &same, Lead::Application),
-            (&same, &Trace::Silent, Lead::Unknown),
-            (&Trace::Silent, &other, Lead::Unknown),
+            (&same, &gone, Lead::Inspection),
+            (&gone, &same, Lead::Application),
+            (&same, &silent, Lead::Unknown),
+            (&silent, &other, Lead::Unknown),
         ] {
-            assert_eq!(by_addresses(&record, inspection, application), lead, "{inspection:?}, {application:?}");
+            let led = lead(&sample::spec(), &record, inspection, application);
+            assert_eq!(led, expected, "{inspection:?}, {application:?}");
         }
-        assert_eq!(by_addresses(&Trace::Silent, &same, &other), Lead::Unknown);
     }
 }

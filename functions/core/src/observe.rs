@@ -2,13 +2,13 @@
 
 use std::pin::pin;
 
-use futures_util::future::join;
+use futures_util::future::join3;
 use futures_util::stream::{self, StreamExt};
 
 use crate::alarm::ObservedAlarm;
 use crate::document::Document;
 use crate::drift::{Drift, Facts, drift};
-use crate::lead::{Lead, by_addresses, by_names};
+use crate::lead::Lead;
 use crate::ledger::Row;
 use crate::port::{FailoverRole, Observe, Probe, ProbeOutcome};
 use crate::posture::{Failover, Posture};
@@ -66,15 +66,14 @@ pub async fn failover<C: Observe>(cloud: &C, row: &Row, posture: Posture) -> Fai
     }
 }
 
-/// Where the failover record leads, by the names on its way, or else by its addresses.
+/// Where the failover record leads.
 async fn lead<C: Observe>(cloud: &C, row: &Row) -> Lead {
     let spec = &row.spec;
-    let record = cloud.trace(&spec.failover_record).await;
-    if let Some(lead) = by_names(spec, &record) {
-        return lead;
-    }
-    let (inspection, application) = join(cloud.trace(&spec.inspection), cloud.trace(&spec.application)).await;
-    by_addresses(&record, &inspection, &application)
+    // All together, so that it takes no longer than one of them.
+    let (record, inspection, application) =
+        join3(cloud.resolve(&spec.failover_record), cloud.resolve(&spec.inspection), cloud.resolve(&spec.application))
+            .await;
+    crate::lead::lead(spec, &record, &inspection, &application)
 }
 
 /// Reads records and health check, and compares everything with what was provisioned. What cannot be read is no drift.
@@ -105,8 +104,8 @@ mod tests {
 
     use super::*;
     use crate::id::Hostname;
-    use crate::lead::Trace;
     use crate::port::RecordSet;
+    use crate::resolution::{Ending, Link, Resolution};
     use crate::sample;
     use crate::sample_cloud::SampleCloud;
 
@@ -164,19 +163,29 @@ mod tests {
         assert_eq!(ask(&dead), ProbeOutcome::Answered { status: 500 });
     }
 
-    fn traced(names: &[&str], address: [u8; 4]) -> Trace {
-        Trace::Found { names: names.iter().copied().map(Hostname::new).collect(), addresses: vec![address.into()] }
+    fn gone() -> Resolution {
+        Resolution { chain: Vec::new(), ending: Ending::NoSuchName }
+    }
+
+    fn silence() -> Resolution {
+        Resolution { chain: Vec::new(), ending: Ending::NoAnswer { why: "x".to_owned() } }
+    }
+
+    /// A way over these names, the first of which was asked for.
+    fn traced(names: &[&str], address: [u8; 4]) -> Resolution {
+        let link = |pair: &[&str]| Link { name: pair[0].into(), target: pair[1].into(), ttl: 30 };
+        Resolution { chain: names.windows(2).map(link).collect(), ..Resolution::address(30, address) }
     }
 
     #[test]
     fn another_dns_service_is_asked_while_cloudfront_uses_its_record() {
         let (mut row, host) = (sample::row(), sample::spec().application);
-        let traces = BTreeMap::from([
+        let resolutions = BTreeMap::from([
             (RECORD, traced(&[RECORD], [192, 0, 2, 7])),
             ("origin-www.cq-route.com", traced(&[host.as_str()], [192, 0, 2, 7])),
             ("cq-route.cequence.cloud", traced(&["cq-route.cequence.cloud"], [192, 0, 2, 1])),
         ]);
-        let cloud = SampleCloud { traces, ..SampleCloud::default() };
+        let cloud = SampleCloud { resolutions, ..SampleCloud::default() };
         assert_eq!(now(failover(&cloud, &row, Posture::Inspected)), Failover::Route53);
         row.spec.dns = Dns::External;
         for posture in [Posture::Inspected, Posture::Mixed] {
@@ -186,7 +195,7 @@ mod tests {
             assert_eq!(now(failover(&cloud, &row, posture)), Failover::External(Lead::Unknown));
         }
         let by_name = traced(&[RECORD, "cq-route.cequence.cloud"], [192, 0, 2, 7]);
-        let cloud = SampleCloud { traces: BTreeMap::from([(RECORD, by_name)]), ..SampleCloud::default() };
+        let cloud = SampleCloud { resolutions: BTreeMap::from([(RECORD, by_name)]), ..SampleCloud::default() };
         assert_eq!(now(failover(&cloud, &row, Posture::Inspected)), Failover::External(Lead::Inspection));
     }
 
@@ -194,11 +203,12 @@ mod tests {
     fn inspection_whose_record_at_another_dns_service_has_no_address_is_no_origin() {
         let (document, mut row) = sample::provisioned();
         row.spec.dns = Dns::External;
-        let with = |trace| SampleCloud { traces: BTreeMap::from([(RECORD, trace)]), ..answering(&[(RECORD, 200)]) };
+        let with =
+            |trace| SampleCloud { resolutions: BTreeMap::from([(RECORD, trace)]), ..answering(&[(RECORD, 200)]) };
         let ask = |trace| now(inspection_as_origin(&with(trace), &row, &document));
-        assert!(failed(ask(Trace::Nowhere)).contains("has no address"));
+        assert!(failed(ask(gone())).contains("has no address"));
         // Whoever fails over goes back to inspection in time of his own, and silence says nothing.
-        for trace in [traced(&[RECORD, "origin-www.cq-route.com"], [192, 0, 2, 7]), Trace::Silent] {
+        for trace in [traced(&[RECORD, "origin-www.cq-route.com"], [192, 0, 2, 7]), silence()] {
             assert_eq!(ask(trace), ProbeOutcome::Answered { status: 200 });
         }
     }

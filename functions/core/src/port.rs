@@ -15,7 +15,6 @@ use crate::forwarding::{HeaderRule, PolicyId};
 use crate::handshake::{Look, Seen};
 use crate::health_probe::{HealthProbe, HealthProbed};
 use crate::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
-use crate::lead::Trace;
 use crate::ledger::{Row, Versioned};
 use crate::posture::Side;
 pub use crate::probe::{Probe, ProbeOutcome};
@@ -77,9 +76,6 @@ pub trait Observe {
     async fn resolve(&self, name: &Hostname) -> Resolution;
     /// Asks DNS for the NS records of a zone's name.
     async fn delegation(&self, zone: &Hostname) -> Delegation;
-
-    /// What is behind a name as a resolver answers now, with every name on the way.
-    async fn trace(&self, name: &Hostname) -> Trace;
 }
 
 /// Everything that can be changed.

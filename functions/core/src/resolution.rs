@@ -1,6 +1,7 @@
 //! What DNS answers for a name, link by link, and which name servers it leads to for a zone.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use crate::id::Hostname;
 
@@ -24,10 +25,11 @@ pub struct Link {
 /// What is found at the end of the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// At least one address, of either kind.
+    /// At least one address, of either kind; IPv4 where there are any.
     Addresses {
         /// Seconds, as [`Link::ttl`].
         ttl: u32,
+        addresses: Vec<IpAddr>,
     },
     NoSuchName,
     /// The name exists and has no address.
@@ -45,8 +47,8 @@ pub enum Ending {
 
 impl Resolution {
     /// A host with an address of its own.
-    pub fn address(ttl: u32) -> Self {
-        Self { chain: Vec::new(), ending: Ending::Addresses { ttl } }
+    pub fn address(ttl: u32, address: impl Into<IpAddr>) -> Self {
+        Self { chain: Vec::new(), ending: Ending::Addresses { ttl, addresses: vec![address.into()] } }
     }
 
     /// The host that the way ends at; `host` is the one that was asked for.

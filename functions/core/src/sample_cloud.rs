@@ -9,7 +9,6 @@ use crate::forwarding::{HeaderRule, PolicyId};
 use crate::handshake::{Look, Seen};
 use crate::health_probe::{HealthProbe, HealthProbed};
 use crate::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
-use crate::lead::Trace;
 use crate::ledger::{Row, Versioned};
 use crate::port::{
     Apply, Checkers, Converge, DistributionStatus, Fault, FaultKind, HealthCheckConfig, Message, Metric, Observe,
@@ -36,7 +35,7 @@ pub(crate) struct SampleCloud {
     /// Status by the name in the certificate; other hosts do not answer.
     pub(crate) hosts: BTreeMap<&'static str, u16>,
     /// What a resolver finds; it is silent about other names.
-    pub(crate) traces: BTreeMap<&'static str, Trace>,
+    pub(crate) resolutions: BTreeMap<&'static str, Resolution>,
 }
 
 fn absent<T>(operation: &'static str) -> Result<T, Fault> {
@@ -112,16 +111,14 @@ impl Observe for SampleCloud {
         absent("GetCachePolicy")
     }
 
-    async fn resolve(&self, _: &Hostname) -> Resolution {
-        Resolution { chain: Vec::new(), ending: Ending::NoAnswer { why: "not in this sample".to_owned() } }
+    async fn resolve(&self, name: &Hostname) -> Resolution {
+        let silence =
+            || Resolution { chain: Vec::new(), ending: Ending::NoAnswer { why: "not in this sample".to_owned() } };
+        self.resolutions.get(name.as_str()).cloned().unwrap_or_else(silence)
     }
 
     async fn delegation(&self, _: &Hostname) -> Delegation {
         Delegation::Unknown { why: "not in this sample".to_owned() }
-    }
-
-    async fn trace(&self, name: &Hostname) -> Trace {
-        self.traces.get(name.as_str()).cloned().unwrap_or(Trace::Silent)
     }
 }
 

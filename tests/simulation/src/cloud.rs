@@ -5,7 +5,6 @@ use failopen::forwarding::{HeaderRule, PolicyId};
 use failopen::handshake::{Look, Seen};
 use failopen::health_probe::{HealthProbe, HealthProbed};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
-use failopen::lead::Trace;
 use failopen::ledger::Row;
 use failopen::port::{
     Apply, Checkers, Converge, Delegation, DistributionStatus, Fault, HealthCheckConfig, Message, Metric, Observe,
@@ -113,10 +112,6 @@ impl Observe for SimCloud {
             Ok(found) => found,
             Err(fault) => Delegation::Unknown { why: fault.detail },
         }
-    }
-
-    async fn trace(&self, name: &Hostname) -> Trace {
-        self.aws().trace(name).await
     }
 }
 

@@ -166,7 +166,7 @@ fn does_not_resolve(role: Role, spec: &Spec, resolution: &Resolution) -> Option<
 
 fn slow(role: Role, spec: &Spec, resolution: &Resolution) -> Vec<Finding> {
     let host = role.host(spec);
-    let Ending::Addresses { ttl } = resolution.ending else { return Vec::new() };
+    let Ending::Addresses { ttl, .. } = resolution.ending else { return Vec::new() };
     let links = resolution.chain.iter().map(|link| (&link.name, link.ttl));
     let mut kept = links.chain([(resolution.end(host), ttl)]);
     let mut messages = Vec::new();

@@ -24,7 +24,7 @@ fn way(first: &str, links: &[(&str, u32)], ending: Ending) -> Option<Resolution>
 }
 
 fn found(ttl: u32) -> Ending {
-    Ending::Addresses { ttl }
+    Ending::Addresses { ttl, addresses: vec![[192, 0, 2, 1].into()] }
 }
 
 fn silent() -> Ending {
@@ -35,7 +35,7 @@ fn silent() -> Ending {
 fn fine() -> Names {
     Names {
         inspection: way(INSPECTION, &[("edge.cequence.net", 300)], found(60)),
-        application: Some(Resolution::address(300)),
+        application: Some(Resolution::address(300, [192, 0, 2, 1])),
         failover_record: None,
         delegation: Some(Delegation::To(servers(&["ns-1.awsdns-1.com", "ns-2.awsdns-2.net"]))),
     }
@@ -189,7 +189,8 @@ fn an_answer_that_is_kept_for_more_than_five_minutes_is_warned_of() {
         let is_warning = |found: &Finding| (found.severity, found.code) == (Severity::Warning, Code::DnsSlowChain);
         assert!(found.iter().all(is_warning), "{found:?}");
     }
-    let found = judged(&sample::spec(), Names { application: Some(Resolution::address(3600)), ..fine() });
+    let found =
+        judged(&sample::spec(), Names { application: Some(Resolution::address(3600, [192, 0, 2, 1])), ..fine() });
     assert_eq!((found.len(), found[0].property.as_str()), (1, "ApplicationHostname"));
 }
 

@@ -8,7 +8,6 @@ use failopen::forwarding::{HeaderRule, PolicyId};
 use failopen::handshake::{Look, Seen};
 use failopen::health_probe::{HealthProbe, HealthProbed};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
-use failopen::lead::Trace;
 use failopen::ledger::{Row, Versioned};
 use failopen::port::{
     Apply, ChangeAction, Checkers, Converge, Delegation, DistributionStatus, Fault, FaultKind, HealthCheckConfig,
@@ -210,10 +209,6 @@ impl<C: Observe> Observe for Sabotaged<C> {
 
     async fn delegation(&self, zone: &Hostname) -> Delegation {
         self.port.delegation(zone).await
-    }
-
-    async fn trace(&self, name: &Hostname) -> Trace {
-        self.port.trace(name).await
     }
 }
 
