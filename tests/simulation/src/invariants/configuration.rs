@@ -4,13 +4,28 @@
 //! It is less strict than the product's on purpose. The product must refuse what is doubtful; this one only has to say what
 //! is where in configurations that the world made itself.
 
+use std::cell::RefCell;
 use std::ops::Range;
+use std::rc::Rc;
+
+/// Readings that a thread remembers: more than the configurations that the checks of one step look at.
+const REMEMBERED: usize = 16;
+
+thread_local! {
+    /// What the last texts were read as, the newest last: the checks of a schedule look at the same few again and again.
+    static READINGS: RefCell<Vec<Reading>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Reading {
+    text: Rc<str>,
+    read: Option<Rc<Configuration>>,
+}
 
 /// Where things are in one configuration.
 #[derive(Clone, Debug)]
-pub(crate) struct Configuration<'a> {
-    text: &'a str,
-    pub(crate) caller_reference: &'a str,
+pub(crate) struct Configuration {
+    text: Rc<str>,
+    pub(crate) caller_reference: String,
     pub(crate) origins: Vec<Origin>,
     /// Ids of the origin groups, and of the origins that are members of one.
     pub(crate) groups: Vec<String>,
@@ -47,7 +62,7 @@ struct Element<'a> {
     inside: Range<usize>,
 }
 
-impl<'a> Configuration<'a> {
+impl Configuration {
     /// Whether one of the behaviours targets none of these origins, or is gone.
     pub(crate) fn is_foreign(&self, patterns: &[String], origins: &[&String]) -> bool {
         let is_ours = |target: &String| origins.contains(&target);
@@ -56,15 +71,34 @@ impl<'a> Configuration<'a> {
 
     /// Reads a configuration. `None` for one that is incomplete, or in which the things that a flip depends on are missing
     /// or there twice.
-    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Rc<Self>> {
         let text = std::str::from_utf8(bytes).ok()?;
+        READINGS.with_borrow_mut(|readings| {
+            let reading = match readings.iter().position(|reading| *reading.text == *text) {
+                Some(at) => readings.remove(at),
+                None => {
+                    let text: Rc<str> = text.into();
+                    Reading { read: Self::parse(&text).map(Rc::new), text }
+                }
+            };
+            let read = reading.read.clone();
+            readings.push(reading);
+            if readings.len() > REMEMBERED {
+                readings.remove(0);
+            }
+            read
+        })
+    }
+
+    fn parse(whole: &Rc<str>) -> Option<Self> {
+        let text: &str = whole;
         let root = only(elements(text, 0..text.len())?)?;
         if root.name != "DistributionConfig" {
             return None;
         }
         let children = elements(text, root.inside)?;
         one(&children, "Enabled")?;
-        let caller_reference = &text[one(&children, "CallerReference")?.inside.clone()];
+        let caller_reference = text[one(&children, "CallerReference")?.inside.clone()].to_owned();
         let mut counts = Vec::new();
         let origin_list = elements(text, one(&children, "Origins")?.inside.clone())?;
         counts.push(one(&origin_list, "Quantity")?.inside.clone());
@@ -93,6 +127,7 @@ impl<'a> Configuration<'a> {
                 }
             }
         }
+        let text = Rc::clone(whole);
         Some(Self { text, caller_reference, origins, groups, members, behaviors, counts, list })
     }
 
@@ -314,7 +349,7 @@ mod tests {
     use super::*;
     use failopen_tests::world::RICH_DISTRIBUTION;
 
-    fn rich() -> Configuration<'static> {
+    fn rich() -> Rc<Configuration> {
         Configuration::read(RICH_DISTRIBUTION.as_bytes()).expect("the sample is complete")
     }
 

@@ -60,7 +60,7 @@ struct Rest<'a> {
     world: &'a SimWorld,
     past: &'a Past,
     row: &'a Row,
-    present: &'a Configuration<'a>,
+    present: &'a Configuration,
 }
 
 impl Rest<'_> {

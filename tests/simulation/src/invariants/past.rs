@@ -171,7 +171,7 @@ impl Past {
     }
 
     /// The side on which all protected behaviours of a configuration are.
-    pub(crate) fn side(&self, configuration: &Configuration<'_>, patterns: &[String]) -> Option<Side> {
+    pub(crate) fn side(&self, configuration: &Configuration, patterns: &[String]) -> Option<Side> {
         let target = |pattern: &String| configuration.behavior(pattern).map(|behavior| behavior.target.as_str());
         let all = |origin: &str| patterns.iter().all(|pattern| target(pattern) == Some(origin));
         if all(&self.inspection) {

@@ -1,6 +1,8 @@
 //! Every distribution write: what it changes, what it is fenced with, and what it came from (I1, I2, I3, I5, I7, I15 and the
 //! distribution's part of I17 and I20).
 
+use std::rc::Rc;
+
 use super::Violation;
 use super::configuration::{Behavior, Configuration};
 use super::past::Past;
@@ -21,7 +23,7 @@ impl Writes {
     pub(crate) fn begin(world: &SimWorld, past: &Past) -> Self {
         let original = Configuration::read(world.original().as_bytes()).expect("the world begins with a readable one");
         let mut writes =
-            Self { caller_reference: original.caller_reference.to_owned(), added: Vec::new(), has_origin: false };
+            Self { caller_reference: original.caller_reference.clone(), added: Vec::new(), has_origin: false };
         if let Some(first) = world.versions().first()
             && let Some(first) = Configuration::read(&first.bytes)
         {
@@ -30,7 +32,7 @@ impl Writes {
         writes
     }
 
-    fn note_added(&mut self, past: &Past, before: &Configuration<'_>, after: &Configuration<'_>) {
+    fn note_added(&mut self, past: &Past, before: &Configuration, after: &Configuration) {
         self.has_origin |= before.origin(&past.inspection).is_none() && after.origin(&past.inspection).is_some();
         for behavior in after.behaviors.iter().filter(|behavior| before.behavior(&behavior.pattern).is_none()) {
             self.added.push(after.content(behavior));
@@ -46,7 +48,7 @@ impl Writes {
         let process = world.process(put.process);
         // Break-glass works without the ledger, so it knows no CallerReference to compare: CloudFront does that.
         let glass = break_glass(&process.event).filter(|_| process.cause == Cause::Operator);
-        let is_this = |read: &Configuration<'_>| glass.is_some() || read.caller_reference == self.caller_reference;
+        let is_this = |read: &Rc<Configuration>| glass.is_some() || read.caller_reference == self.caller_reference;
         let Some(read) = Configuration::read(&read.bytes).filter(is_this) else {
             found.push(Violation::new(
                 "I15",
@@ -92,13 +94,7 @@ impl Writes {
     }
 
     /// What provision writes: everybody else's is as it was, and what is taken out is what was put in.
-    fn wiring(
-        &self,
-        past: &Past,
-        read: &Configuration<'_>,
-        sent: &Configuration<'_>,
-        patterns: &[String],
-    ) -> Vec<Violation> {
+    fn wiring(&self, past: &Past, read: &Configuration, sent: &Configuration, patterns: &[String]) -> Vec<Violation> {
         let mut found = Vec::new();
         if self.of_others(past, read, read, patterns) != self.of_others(past, sent, read, patterns) {
             found.push(Violation::new(
@@ -129,13 +125,7 @@ impl Writes {
     }
 
     /// What belongs to others in `of`; a behaviour that `former` does not have is one that is being added.
-    fn of_others(
-        &self,
-        past: &Past,
-        of: &Configuration<'_>,
-        former: &Configuration<'_>,
-        patterns: &[String],
-    ) -> Vec<u8> {
+    fn of_others(&self, past: &Past, of: &Configuration, former: &Configuration, patterns: &[String]) -> Vec<u8> {
         let is_ours = |behavior: &Behavior| {
             let is_new = former.behavior(&behavior.pattern).is_none() && patterns.contains(&behavior.pattern);
             is_new || self.added.contains(&of.content(behavior))
@@ -143,13 +133,7 @@ impl Writes {
         of.of_others(patterns, |origin| origin.id == past.inspection, is_ours)
     }
 
-    fn lost_by_wiring(
-        &self,
-        past: &Past,
-        put: &Put,
-        sent: &Configuration<'_>,
-        patterns: &[String],
-    ) -> Option<Violation> {
+    fn lost_by_wiring(&self, past: &Past, put: &Put, sent: &Configuration, patterns: &[String]) -> Option<Violation> {
         let before = Configuration::read(&put.before)?;
         let was_kept =
             self.of_others(past, &before, &before, patterns) == self.of_others(past, sent, &before, patterns);
@@ -180,7 +164,7 @@ fn fencing(past: &Past, put: &Put) -> Vec<Violation> {
 }
 
 /// I1 and I2 for a flip.
-fn flip(read: &Configuration<'_>, sent: &Configuration<'_>, patterns: &[String], set: &[String; 2]) -> Vec<Violation> {
+fn flip(read: &Configuration, sent: &Configuration, patterns: &[String], set: &[String; 2]) -> Vec<Violation> {
     let mut found = outside_closed_set(read, sent, patterns, set);
     if read.without_targets(patterns) != sent.without_targets(patterns) {
         found
@@ -197,7 +181,7 @@ fn flip(read: &Configuration<'_>, sent: &Configuration<'_>, patterns: &[String],
 }
 
 /// I2: where a behaviour that is to be moved targets a third origin, nothing is written.
-fn hands_on(read: &Configuration<'_>, moved: &[String], set: &[String; 2]) -> Option<Violation> {
+fn hands_on(read: &Configuration, moved: &[String], set: &[String; 2]) -> Option<Violation> {
     let mut behaviors = moved.iter().filter_map(|pattern| read.behavior(pattern));
     let stranger = behaviors.find(|behavior| !set.contains(&behavior.target))?;
     let what = format!("a flip was written although behaviour {} targets {}", stranger.pattern, stranger.target);
@@ -205,8 +189,8 @@ fn hands_on(read: &Configuration<'_>, moved: &[String], set: &[String; 2]) -> Op
 }
 
 fn outside_closed_set(
-    read: &Configuration<'_>,
-    sent: &Configuration<'_>,
+    read: &Configuration,
+    sent: &Configuration,
     patterns: &[String],
     set: &[String; 2],
 ) -> Vec<Violation> {
@@ -217,8 +201,8 @@ fn outside_closed_set(
 
 /// Former and new target of every behaviour that is pointed elsewhere.
 fn moved<'c>(
-    read: &'c Configuration<'_>,
-    sent: &'c Configuration<'_>,
+    read: &'c Configuration,
+    sent: &'c Configuration,
     patterns: &'c [String],
 ) -> impl Iterator<Item = (&'c str, &'c str)> {
     patterns.iter().filter_map(|pattern| {
@@ -228,17 +212,12 @@ fn moved<'c>(
 }
 
 /// I5 for a flip: what was in force right before it, apart from the targets that it moves, still is.
-fn lost_by_flip(
-    put: &Put,
-    read: &Configuration<'_>,
-    sent: &Configuration<'_>,
-    patterns: &[String],
-) -> Option<Violation> {
+fn lost_by_flip(put: &Put, read: &Configuration, sent: &Configuration, patterns: &[String]) -> Option<Violation> {
     let before = Configuration::read(&put.before)?;
     if before.without_targets(patterns) != sent.without_targets(patterns) {
         return Some(Violation::new("I5", "a flip took back what somebody else had changed"));
     }
-    let target = |of: &Configuration<'_>, pattern: &String| of.behavior(pattern).map(|one| one.target.clone());
+    let target = |of: &Configuration, pattern: &String| of.behavior(pattern).map(|one| one.target.clone());
     let lost = patterns.iter().find(|pattern| {
         let present = target(&before, pattern);
         present != target(read, pattern) && present != target(sent, pattern)
