@@ -17,12 +17,18 @@ use crate::stack::Request;
 use crate::step::EditKind;
 use crate::world::SimWorld;
 
-/// After a Create or Update everything is there, as it was asked for, that nobody else took away or changed.
-pub(crate) fn at_rest(world: &SimWorld, past: &Past, records: &[RecordSet]) -> Vec<Violation> {
+/// After a Create or Update everything is there, as it was asked for, that nobody else took away or changed. `excused` are health
+/// checks of a former life that may be left.
+pub(crate) fn at_rest(
+    world: &SimWorld,
+    past: &Past,
+    records: &[RecordSet],
+    excused: &[HealthCheckId],
+) -> Vec<Violation> {
     let Some(row) = &past.row else { return vec![but("there is no ledger row")] };
     let deployed = Deployed { world, row, asked: world.requests().last().cloned(), records };
     let mut found = deployed.row();
-    found.extend(deployed.health_checks());
+    found.extend(deployed.health_checks(excused));
     found.extend(deployed.pair());
     found.extend(deployed.alarm());
     let versions = world.versions();
@@ -77,7 +83,7 @@ impl Deployed<'_> {
         self.row.made.health_check.as_ref().and_then(|made| made.id.clone())
     }
 
-    fn health_checks(&self) -> Vec<Violation> {
+    fn health_checks(&self, excused: &[HealthCheckId]) -> Vec<Violation> {
         let mut found = Vec::new();
         let ids = self.world.cloud().health().ids();
         let check = self.check().filter(|id| ids.contains(id));
@@ -96,7 +102,7 @@ impl Deployed<'_> {
             Replaced::HealthCheck(MadeHealthCheck { id, .. }) => id.clone(),
             Replaced::Records(_) | Replaced::Distribution(_) => None,
         });
-        let known: Vec<HealthCheckId> = check.into_iter().chain(replaced).collect();
+        let known: Vec<HealthCheckId> = check.into_iter().chain(replaced).chain(excused.iter().cloned()).collect();
         let unknown: Vec<&str> = ids.iter().filter(|id| !known.contains(id)).map(HealthCheckId::as_str).collect();
         if !unknown.is_empty() {
             found.push(but(format!("health checks are left that it does not know: {}", unknown.join(", "))));

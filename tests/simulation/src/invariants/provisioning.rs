@@ -28,7 +28,9 @@ pub(crate) struct Provisioning {
     put_back: Vec<RecordSet>,
     /// The zone as a Delete that was at work read it last.
     seen_by_delete: Option<Vec<RecordSet>>,
-    /// Health checks of records that somebody had changed and then removed: a Delete that came between left them for that record.
+    /// Records that somebody had changed when a process looked that was to remove them: they stay, and so do their health checks.
+    passed_over: Vec<RecordSet>,
+    /// Health checks of those of them that somebody removed later: nothing names these checks any more.
     abandoned: Vec<HealthCheckId>,
     /// The last records of a name were removed by somebody else.
     emptied_by_others: bool,
@@ -47,6 +49,7 @@ impl Provisioning {
             since,
             put_back: Vec::new(),
             seen_by_delete: None,
+            passed_over: Vec::new(),
             abandoned: Vec::new(),
             emptied_by_others: false,
             late_checks: Vec::new(),
@@ -56,7 +59,7 @@ impl Provisioning {
     /// Somebody else changed something.
     pub(crate) fn edited(&mut self, world: &SimWorld, kind: EditKind) {
         let present = records(world);
-        let gone = self.records.iter().filter(|record| !present.contains(record) && !self.written.contains(record));
+        let gone = self.passed_over.iter().filter(|record| self.records.contains(record) && !present.contains(record));
         self.abandoned.extend(gone.filter_map(|record| record.health_check.clone()));
         let put_back = present.iter().filter(|record| !self.records.contains(record) && self.written.contains(record));
         self.put_back.extend(put_back.cloned());
@@ -76,6 +79,9 @@ impl Provisioning {
             Cause::Tick | Cause::Alarm { .. } | Cause::Converge(_) | Cause::Operator => false,
         };
         let looks = called.operation == Operation::ListResourceRecordSets && called.told.is_ok();
+        if looks && world.process(called.process).function == Function::Provision && is_over() {
+            self.passed_over.extend(self.records.iter().filter(|record| !self.written.contains(record)).cloned());
+        }
         if looks && is_delete && is_deleting {
             self.seen_by_delete = Some(self.records.clone());
         }
@@ -156,10 +162,18 @@ impl Provisioning {
             Some((RequestKind::Update | RequestKind::Create, RequestState::Succeeded)) | None
                 if world.is_declared() =>
             {
-                protection::at_rest(world, past, &self.records)
+                protection::at_rest(world, past, &self.records, &self.excused_checks(world))
             }
             Some(_) | None => Vec::new(),
         }
+    }
+
+    /// Health checks of a protection that was deleted which may be left, in the next life of the protection too: those that its
+    /// Delete kept for a record that somebody had changed, and, which is weaker than the invariant, that of a Create that overran
+    /// its Delete, and takes its check back unless it dies first.
+    fn excused_checks(&self, world: &SimWorld) -> Vec<HealthCheckId> {
+        let late = self.late_checks.iter().filter(|(_, process)| world.process(*process).has_died);
+        self.abandoned.iter().chain(late.map(|(id, _)| id)).cloned().collect()
     }
 
     /// After a Delete nothing of ours is left, and behaviours target what they targeted before.
@@ -176,16 +190,9 @@ impl Provisioning {
             left(format!("our record of {}", record.name));
         }
         // A record that somebody changed stays, and with it the check that it names.
-        let named = |id| {
-            self.abandoned.contains(id) || self.records.iter().any(|record| record.health_check.as_ref() == Some(id))
-        };
-        // Weaker than the invariant: a Create that overran its Delete takes its check back, unless it dies first.
-        let is_excused = |id: &HealthCheckId| {
-            let made_late =
-                |(late, process): &&(HealthCheckId, ProcessId)| late == id && world.process(*process).has_died;
-            self.late_checks.iter().any(|late| made_late(&late))
-        };
-        for id in world.cloud().health().ids().iter().filter(|id| !named(id) && !is_excused(id)) {
+        let named = |id| self.records.iter().any(|record| record.health_check.as_ref() == Some(id));
+        let excused = self.excused_checks(world);
+        for id in world.cloud().health().ids().iter().filter(|id| !named(id) && !excused.contains(id)) {
             left(format!("health check {id}"));
         }
         if world.cloud().cloudwatch().names().contains(&world::alarm()) {
