@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 
-use failopen::document::{Document, check_edit};
+use failopen::document::{Document, Edit, check_edit};
 use failopen::finding::{Code, Finding, Target};
-use failopen::id::{DistributionId, ETag};
+use failopen::id::{DistributionId, ETag, PathPattern};
 use failopen::ledger::{MadeDistribution, Replaced, Row};
 use failopen::port::{Apply, Clock, Fault, FaultKind, Observe};
 use failopen::spec::Spec;
@@ -45,7 +45,7 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
             left.clone_from(&wiring.left);
         }
         if wiring.edits.is_empty() {
-            if settle(job, entry, spec, wiring.made, None, attempt > 1).await? {
+            if settle(job, entry, spec, wiring.made, attempt > 1).await? {
                 return Ok(Ensured { document, left });
             }
             continue;
@@ -62,8 +62,9 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
                     "the distribution write was accepted");
                 if let Some((read_back, etag)) = confirmed(job, spec, &wiring).await {
                     // What somebody has edited since is no part of what we added.
-                    let ours = (etag == accepted.etag).then_some(&read_back);
-                    if settle(job, entry, spec, wiring.made, ours, true).await? {
+                    let is_ours = etag == accepted.etag;
+                    let made = if is_ours { as_held(&wiring, &read_back) } else { wiring.made };
+                    if settle(job, entry, spec, made, true).await? {
                         return Ok(Ensured { document: read_back, left });
                     }
                 }
@@ -102,6 +103,27 @@ async fn confirmed<C: Observe, K: Clock>(
     (as_written && document.origin(&wiring.made.inspection_origin).is_some()).then_some((document, etag))
 }
 
+/// What a write made, by the configuration that it left. CloudFront may have filled in what we left out of a behaviour that the
+/// write added: what it holds now is what an edit is told from. A behaviour that was there before keeps the hash that the
+/// ledger has, because somebody may have edited it since we added it.
+fn as_held(wiring: &Wiring, read_back: &Document) -> MadeDistribution {
+    let is_added = |pattern: &PathPattern| {
+        wiring.edits.iter().any(|edit| match edit {
+            Edit::CloneBehavior { path_pattern, .. } => path_pattern == pattern,
+            Edit::Retarget { .. }
+            | Edit::AddOrigin { .. }
+            | Edit::SetOriginDomain { .. }
+            | Edit::RemoveOrigin { .. }
+            | Edit::RemoveBehavior { .. } => false,
+        })
+    };
+    let mut made = wiring.made.clone();
+    for behavior in made.behaviors.iter_mut().filter(|behavior| is_added(&behavior.path_pattern)) {
+        behavior.cloned = read_back.content_hash(&behavior.path_pattern);
+    }
+    made
+}
+
 fn missing(spec: &Spec) -> Stop {
     Stop::findings(&[Finding::structural(
         Code::DistributionMissing,
@@ -138,7 +160,8 @@ fn is_doubtful(fault: &Fault) -> bool {
 }
 
 /// Changes the row, unless it claims other things in the distribution by now than those that the change was planned on: another
-/// copy of this request has written between, and what it added would be taken for what was there before us. Says whether
+/// copy of this request, or one that was sent in the same second, has written between, and what it added would be taken for what
+/// was there before us. Says whether
 /// the row is as the change makes it; where it is not, everything has to be planned again.
 async fn save_as_planned<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
@@ -146,13 +169,18 @@ async fn save_as_planned<C: Observe + Apply, K: Clock>(
     id: &DistributionId,
     change: impl Fn(&mut Row),
 ) -> Result<bool, Stop> {
-    let planned_on = Ours::of(&entry.row, id);
+    // An intent may claim nothing that is not claimed already, and must not be forgotten all the same.
+    let in_distribution = |row: &Row| {
+        let made: Vec<MadeDistribution> = distributions(row).filter(|made| made.id == *id).cloned().collect();
+        (Ours::of(row, id), made)
+    };
+    let planned_on = in_distribution(&entry.row);
     let is_as_planned = Cell::new(true);
     let saved = entry.save(job, |row| {
         let mut next = row.clone();
         change(&mut next);
         // Where the row holds the change already, that is our own write, the answer of which was lost.
-        is_as_planned.set(next == *row || Ours::of(row, id) == planned_on);
+        is_as_planned.set(next == *row || in_distribution(row) == planned_on);
         if is_as_planned.get() {
             *row = next;
         }
@@ -172,10 +200,10 @@ async fn intend<C: Observe + Apply, K: Clock>(
         let intent = MadeDistribution { written: false, ..made.clone() };
         match &row.made.distribution {
             Some(present) if present.written => {
+                // Last, also where it is there already: another request that has planned before this one writes has to notice.
                 let intent = Replaced::Distribution(intent);
-                if !row.made.replaced.contains(&intent) {
-                    row.made.replaced.push(intent);
-                }
+                row.made.replaced.retain(|replaced| *replaced != intent);
+                row.made.replaced.push(intent);
             }
             Some(_) | None => row.made.distribution = Some(intent),
         }
@@ -190,21 +218,9 @@ async fn settle<C: Observe + Apply, K: Clock>(
     entry: &mut Entry,
     spec: &Spec,
     mut made: MadeDistribution,
-    read_back: Option<&Document>,
     wrote: bool,
 ) -> Result<bool, Stop> {
     made.written = true;
-    let known = Ours::of(&entry.row, &spec.distribution);
-    for behavior in made.behaviors.iter_mut().filter(|behavior| behavior.cloned.is_some()) {
-        let settled = known.iter().flat_map(|ours| &ours.behaviors).any(|claim| {
-            claim.settled && claim.behavior.path_pattern == behavior.path_pattern && claim.behavior.cloned.is_some()
-        });
-        // CloudFront may have filled in what we left out: what it holds now is what an edit is told from. Only where nobody can
-        // have written since; otherwise what was planned is.
-        if let Some(read_back) = read_back.filter(|_| !settled) {
-            behavior.cloned = read_back.content_hash(&behavior.path_pattern);
-        }
-    }
     save_as_planned(job, entry, &spec.distribution, |row| {
         if let Some(before) = row.made.distribution.take().filter(|before| before.id != made.id) {
             row.made.replaced.push(Replaced::Distribution(before));

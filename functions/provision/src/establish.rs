@@ -249,6 +249,8 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
     if entry.row.made.replaced.len() == doomed.kept.len() {
         return Ok(left);
     }
+    let mut handled = entry.row.made.clone();
+    give_up_former(&mut handled);
     // A roll-back that comes after this must not take a behaviour that is restored for one that failed open.
     entry.save(job, |row| give_up_former(&mut row.made)).await?;
     let claims = distribution::claims(&entry.row);
@@ -280,6 +282,12 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
         kept.push(Replaced::HealthCheck(check.made));
         left.push(check.why);
     }
-    entry.save(job, |row| row.made.replaced.clone_from(&kept)).await?;
+    entry
+        .save(job, |row| {
+            // What another request has replaced meanwhile is not handled by this one.
+            row.made.replaced.retain(|replaced| !handled.replaced.contains(replaced) && !kept.contains(replaced));
+            row.made.replaced.extend_from_slice(&kept);
+        })
+        .await?;
     Ok(left)
 }

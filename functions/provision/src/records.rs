@@ -1,5 +1,7 @@
 //! The two failover records: made in one batch, replaced in one batch, removed only where they are what we wrote.
 
+use std::cell::RefCell;
+
 use failopen::id::{ChangeId, HealthCheckId, Hostname};
 use failopen::ledger::{Lifecycle, MadeRecords, Replaced, Row};
 use failopen::port::{Apply, Clock, Fault, FaultKind, Observe, RecordSet};
@@ -110,19 +112,27 @@ fn keep_known(row: &mut Row, wanted: &MadeRecords) {
     }
 }
 
-/// The wanted pair is in the zone: the `known` values of the same name are gone with the batch.
+/// The wanted pair is in the zone: the `known` values of the same name are gone with the batch. A pair that another request means
+/// to write since our last look at the row is not, whatever became of it before: its batch may be on the way.
 async fn settle<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     entry: &mut Entry,
     wanted: &MadeRecords,
     known: &[MadeRecords],
 ) -> Result<(), Stop> {
+    let seen = entry.row.made.records.clone();
+    // The change may be made several times, on rows that hold it already.
+    let meant_since = RefCell::new(Vec::new());
     entry
         .save(job, |row| {
+            meant_since.borrow_mut().extend(row.made.records.clone().filter(|made| seen.as_ref() != Some(made)));
             keep_known(row, wanted);
             row.made.records = Some(wanted.clone());
+            let is_gone = |made: &MadeRecords| {
+                made.is_same_place(wanted) && known.contains(made) && !meant_since.borrow().contains(made)
+            };
             row.made.replaced.retain(|replaced| match replaced {
-                Replaced::Records(made) => made != wanted && !(made.is_same_place(wanted) && known.contains(made)),
+                Replaced::Records(made) => made != wanted && !is_gone(made),
                 Replaced::HealthCheck(_) | Replaced::Distribution(_) => true,
             });
         })
