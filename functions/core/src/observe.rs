@@ -103,7 +103,6 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
-    use crate::id::Hostname;
     use crate::port::RecordSet;
     use crate::resolution::{Ending, Link, Resolution};
     use crate::sample;
