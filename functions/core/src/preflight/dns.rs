@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::Observed;
 use crate::finding::{Code, Finding, Severity, Target};
 use crate::id::{Hostname, OwnerMark};
+use crate::lead::{Lead, lead};
 use crate::ledger::Lifecycle;
 use crate::resolution::{Delegation, Ending, Resolution};
 use crate::spec::{Dns, Spec};
@@ -103,7 +104,9 @@ pub(super) fn judge(spec: &Spec, owner: &OwnerMark, observed: &Observed, finding
         [(Role::Inspection, inspection), (Role::Application, application), (Role::FailoverRecord, failover_record)]
     {
         let Some(resolution) = resolution else { continue };
-        let fatal = loops(role, spec, resolution).or_else(|| does_not_resolve(role, spec, resolution));
+        let fatal = loops(role, spec, resolution)
+            .or_else(|| does_not_resolve(role, spec, resolution))
+            .or_else(|| misleads(role, spec, &observed.names));
         match fatal {
             Some(finding) if role.is_new(spec, before) => findings.push(finding),
             Some(finding) => findings.push(Finding {
@@ -162,6 +165,33 @@ fn does_not_resolve(role: Role, spec: &Spec, resolution: &Resolution) -> Option<
     let way = if resolution.chain.is_empty() { String::new() } else { format!("it leads to {end}, and ") };
     let message = format!("{host} does not resolve ({way}{why}): {}; {remedy}", role.loss());
     Some(Finding::error(Code::DnsUnresolvable, role.property(), role.target(), message))
+}
+
+/// Another DNS service's record has to lead to inspection when traffic is sent to it; whether it does is seen by the names on its
+/// way, or by its addresses where these tell the two hosts apart.
+fn misleads(role: Role, spec: &Spec, names: &Names) -> Option<Finding> {
+    let Names { inspection: Some(inspection), application: Some(application), failover_record: Some(record), .. } =
+        names
+    else {
+        return None;
+    };
+    let (to, consequence, todo) = match (role, lead(spec, record, inspection, application)) {
+        (Role::FailoverRecord, Lead::Application) => (
+            format!("the application ({})", spec.application),
+            "all traffic would go there uninspected, and would be called protected",
+            "see why that service has failed over, and try again when the record leads to inspection",
+        ),
+        (Role::FailoverRecord, Lead::Elsewhere) => (
+            format!("neither inspection ({}) nor the application ({})", spec.inspection, spec.application),
+            "traffic would go to whatever is there",
+            "correct the record or the two host names, and try again",
+        ),
+        (Role::FailoverRecord, Lead::Inspection | Lead::Nowhere | Lead::Unknown)
+        | (Role::Inspection | Role::Application, _) => return None,
+    };
+    let name = &spec.failover_record;
+    let message = format!("{name} leads to {to} ({}): {consequence}; {todo}", record.path(name));
+    Some(Finding::error(Code::RecordConflict, role.property(), role.target(), message))
 }
 
 fn slow(role: Role, spec: &Spec, resolution: &Resolution) -> Vec<Finding> {

@@ -288,3 +288,39 @@ fn what_already_is_so_is_told_and_refuses_no_unrelated_update() {
         found.iter().filter(|found| found.code == Code::DnsUnresolvable).map(|found| found.severity).collect();
     assert_eq!(of_the_record, [Severity::Warning], "{found:?}");
 }
+
+#[test]
+fn another_dns_service_s_record_has_to_lead_to_inspection_when_traffic_is_sent_to_it() {
+    let leading = |links: &[(&str, u32)], last| {
+        let ending = Ending::Addresses { ttl: 30, addresses: vec![[192, 0, 2, last].into()] };
+        Names {
+            inspection: Some(Resolution::address(60, [192, 0, 2, 1])),
+            application: Some(Resolution::address(60, [192, 0, 2, 2])),
+            failover_record: way(RECORD, links, ending),
+            delegation: None,
+        }
+    };
+    for (links, last) in [(&[("www.gslb.example.net", 30), (INSPECTION, 30)][..], 2), (&[], 1)] {
+        assert_eq!(judged(&external(), leading(links, last)), [], "{links:?} {last}");
+    }
+    let failed_over = judged(&external(), leading(&[(APPLICATION, 30)], 2));
+    reads(
+        &failed_over,
+        Code::RecordConflict,
+        "FailoverRecord",
+        "cq-origin-www.cq-route.com leads to the application (origin-www.cq-route.com) (cq-origin-www.cq-route.com -> \
+         origin-www.cq-route.com): all traffic would go there uninspected, and would be called protected; see why that service \
+         has failed over, and try again when the record leads to inspection",
+    );
+    assert_eq!((failed_over[0].severity, failed_over[0].weight), (Severity::Error, Weight::Advisory));
+    assert_eq!(judged(&external(), leading(&[], 2)).len(), 1, "by its address");
+    let elsewhere = judged(&external(), leading(&[], 9));
+    assert!(elsewhere[0].message.contains("neither inspection"), "{}", elsewhere[0]);
+    // It is so without an unrelated Update, which is told and not refused.
+    let row = Row { lifecycle: Lifecycle::Active, spec: external(), ..sample::row() };
+    let owner = row.owner.clone();
+    let told = findings(&external(), &owner, &seen(leading(&[(APPLICATION, 30)], 2), vec![row]));
+    let about_record: Vec<Severity> =
+        told.iter().filter(|finding| finding.code == Code::RecordConflict).map(|finding| finding.severity).collect();
+    assert_eq!(about_record, [Severity::Warning], "{told:?}");
+}
