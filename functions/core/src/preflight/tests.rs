@@ -426,6 +426,84 @@ mod of_hosts {
         assert!(said(500).contains("unhealthy from the start"), "{}", said(500));
     }
 
+    /// One finding of each kind, as people read it.
+    fn examples() -> Vec<Finding> {
+        let probe = || HealthProbe::of(&sample::spec()).expect("a managed check");
+        let (inspection, application) = (look(Side::Inspection, RECORD, None), look(Side::Application, RECORD, None));
+        let viewer = look(Side::Inspection, "www.cq-route.com", Some(RECORD));
+        let why = |text: &str| text.to_owned();
+        let until = at() + jiff::SignedDuration::from_hours(24 * 9);
+        let shown = |shown: Shown| Seen::Certificate(shown);
+        let handshakes = [
+            (
+                inspection.clone(),
+                Seen::Unreachable {
+                    why: why("cq-route.cequence.cloud does not accept a connection on port 443: refused"),
+                },
+            ),
+            (
+                application.clone(),
+                Seen::WrongVersion {
+                    why: why("cq-origin-www.cq-route.com does not speak TLS 1.2 or newer with a cipher in common"),
+                },
+            ),
+            (
+                application.clone(),
+                shown(Shown {
+                    trust: Trust::Untrusted {
+                        why: why(
+                            "the certificate of cq-origin-www.cq-route.com is not signed by a trusted authority, or its \
+                                  chain is incomplete",
+                        ),
+                    },
+                    ..good()
+                }),
+            ),
+            (
+                inspection.clone(),
+                shown(Shown {
+                    trust: Trust::Expired {
+                        why: why(
+                            "shows a certificate (or a part of its chain) that has expired since 2026-11-01T00:00:00Z",
+                        ),
+                    },
+                    ..good()
+                }),
+            ),
+            (inspection.clone(), shown(Shown { trust: Trust::Trusted { until: Some(until) }, ..good() })),
+            (viewer, shown(Shown { names_it: false, ..good() })),
+            (application, shown(Shown { asks_for_client_certificate: true, ..good() })),
+        ];
+        let answered = |status, found| HealthProbed::Answered { status, found };
+        let health = [
+            HealthProbed::NoAnswer { why: why("connected, and no whole answer within 2 s") },
+            answered(403, None),
+            answered(302, None),
+            answered(200, Some(false)),
+        ];
+        let with_string = |probed: &HealthProbed| match probed {
+            HealthProbed::Answered { found: Some(_), .. } => {
+                HealthProbe { search_string: Some("alive".into()), ..probe() }
+            }
+            _ => probe(),
+        };
+        let of_tls = handshakes.into_iter().flat_map(|(look, seen)| one(look, seen));
+        let of_http = health.into_iter().flat_map(|probed| {
+            let health = Some((with_string(&probed), probed));
+            let hosts = Hosts { at: at(), handshakes: Vec::new(), health, unread: Vec::new() };
+            findings(&sample::spec(), &owner(), &Observed { hosts: Some(hosts), ..observed() })
+        });
+        of_tls.chain(of_http).collect()
+    }
+
+    #[test]
+    fn the_page_about_preflight_quotes_each_finding_about_hosts_as_it_is() {
+        let page = include_str!("../../../../docs/preflight.md");
+        let missing: Vec<String> =
+            examples().iter().map(|finding| format!("- {finding}")).filter(|line| !page.contains(line)).collect();
+        assert_eq!(missing, Vec::<String>::new(), "not in docs/preflight.md:\n{}", missing.join("\n"));
+    }
+
     #[test]
     fn a_policy_that_could_not_be_read_is_a_warning_that_names_it() {
         let unread = vec![(PolicyId::Cache("p-1".to_owned()), "AccessDenied".to_owned())];
