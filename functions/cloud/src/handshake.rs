@@ -32,12 +32,24 @@ use crate::tls::{certificate_problem, rustls_error, why};
 
 /// The handshake alone.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// Handshakes at the same time.
-const IN_FLIGHT: usize = 32;
+/// Handshakes at the same time: more from one address may look like an attack.
+const IN_FLIGHT: usize = 8;
+/// Before a handshake that failed without a certificate is tried once more: one lost packet is no finding.
+const PAUSE: Duration = Duration::from_secs(1);
 
 impl Network {
     pub(crate) async fn handshakes(&self, looks: &[Look]) -> Vec<Seen> {
-        stream::iter(looks).map(|look| self.look(look)).buffered(IN_FLIGHT).collect().await
+        stream::iter(looks).map(|look| self.look_twice(look)).buffered(IN_FLIGHT).collect().await
+    }
+
+    async fn look_twice(&self, look: &Look) -> Seen {
+        match self.look(look).await {
+            Seen::Unreachable { .. } | Seen::Broken { .. } => {
+                tokio::time::sleep(PAUSE).await;
+                self.look(look).await
+            }
+            seen @ (Seen::WrongVersion { .. } | Seen::NameUnknown | Seen::Certificate(_)) => seen,
+        }
     }
 
     async fn look(&self, look: &Look) -> Seen {
@@ -86,15 +98,13 @@ async fn shake_hands(stream: TcpStream, look: &Look, roots: Arc<RootCertStore>) 
         .with_client_cert_resolver(Arc::clone(&witness) as _);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let outcome = timeout(HANDSHAKE, TlsConnector::from(Arc::new(config)).connect(name, stream)).await;
+    let asks = witness.asked_for_client_certificate.load(Ordering::Relaxed);
     // A server that demands a client certificate ends the handshake after it has shown its own.
-    if let Some(chain) = witness.shown.get() {
+    if let Some(chain) = witness.shown.get().filter(|_| asks || matches!(outcome, Ok(Ok(_)))) {
         return match judge(chain, look, roots, provider) {
-            Ok((trust, names_it, names_origin)) => Seen::Certificate(Shown {
-                trust,
-                names_it,
-                names_origin,
-                asks_for_client_certificate: witness.asked_for_client_certificate.load(Ordering::Relaxed),
-            }),
+            Ok((trust, names_it, names_origin)) => {
+                Seen::Certificate(Shown { trust, names_it, names_origin, asks_for_client_certificate: asks })
+            }
             Err(why) => Seen::Broken { why: one_line(&why) },
         };
     }
@@ -105,7 +115,9 @@ async fn shake_hands(stream: TcpStream, look: &Look, roots: Arc<RootCertStore>) 
             match rustls_error(&error) {
                 Some(rustls::Error::AlertReceived(AlertDescription::UnrecognisedName)) => Seen::NameUnknown,
                 Some(
-                    rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
+                    rustls::Error::AlertReceived(
+                        AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure,
+                    )
                     | rustls::Error::PeerIncompatible(_),
                 ) => Seen::WrongVersion { why: line },
                 _ => Seen::Broken { why: line },

@@ -13,6 +13,7 @@ fn look(port: u16, name: &str, origin_name: Option<&str>) -> Look {
         port,
         name: name.into(),
         origin_name: origin_name.map(Hostname::from),
+        is_certain: true,
     }
 }
 

@@ -61,8 +61,8 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(stream: S, probe: &HealthProb
         .header("connection", "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| format!("the path cannot be asked for: {error}"))?;
-    let within = if probe.search_string.is_some() { ANSWER * 2 } else { ANSWER };
-    match timeout(within, exchange(stream, request, SEARCHED)).await {
+    let (within, limit) = if probe.search_string.is_some() { (ANSWER * 2, SEARCHED) } else { (ANSWER, 0) };
+    match timeout(within, exchange(stream, request, limit)).await {
         Ok(Ok((status, body))) => {
             let found = probe.search_string.as_deref().map(|wanted| contains(&body, wanted.as_bytes()));
             Ok(HealthProbed::Answered { status, found })

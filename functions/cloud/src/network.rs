@@ -149,12 +149,11 @@ where
 async fn read_some(response: Response<Incoming>, limit: usize) -> hyper::Result<Vec<u8>> {
     let mut body = response.into_body();
     let mut read = Vec::new();
-    while let Some(frame) = body.frame().await {
+    while read.len() < limit
+        && let Some(frame) = body.frame().await
+    {
         if let Some(data) = frame?.data_ref() {
             read.extend_from_slice(data);
-        }
-        if read.len() >= limit {
-            break;
         }
     }
     Ok(read)

@@ -5,11 +5,11 @@
 //! certificates with CloudFront" and "Origin settings"). The name that it sends as SNI is the one that it sends as Host: that
 //! is inferred from the Developer Guide's advice on 502s, as no page states it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::document::{Document, OriginKind};
+use crate::document::{Document, Origin, OriginKind};
 use crate::forwarding::{HostSent, Policies};
 use crate::id::Hostname;
 use crate::ledger::MadeDistribution;
@@ -20,6 +20,22 @@ use crate::spec::{EdgeFailOpen, Spec};
 pub enum Side {
     Inspection,
     Application,
+}
+
+impl Side {
+    /// Whether `spec` sends traffic to this host that did not go there `before`, or in another way.
+    pub fn is_new(self, spec: &Spec, before: Option<&Spec>) -> bool {
+        let Some(before) = before else { return true };
+        let same_way = before.failover_record == spec.failover_record
+            && before.origin_port == spec.origin_port
+            && before.distribution == spec.distribution;
+        let grows = spec.traffic.iter().any(|pattern| !before.traffic.iter().any(|known| known.is_alike(pattern)));
+        let same_host = match self {
+            Side::Inspection => before.inspection == spec.inspection,
+            Side::Application => before.application == spec.application,
+        };
+        !(same_way && same_host) || grows
+    }
 }
 
 /// One handshake to make.
@@ -33,6 +49,9 @@ pub struct Look {
     pub name: Hostname,
     /// The origin's domain name, which may do in place of `name` where that is the viewer's.
     pub origin_name: Option<Hostname>,
+    /// Whether it is certain that this name is asked for. A host stands for a wildcard alias that nobody may use, and which name
+    /// it is is not clear where a policy could not be read.
+    pub is_certain: bool,
 }
 
 /// What a handshake showed.
@@ -89,58 +108,66 @@ const OF_A_WILDCARD: &str = "www";
 /// and the application also under its origin's own (layer 2), each also under every alias where the viewer's Host is
 /// forwarded.
 pub fn looks(spec: &Spec, document: &Document, made: &MadeDistribution, policies: &Policies) -> Vec<Look> {
-    let mut names = BTreeSet::new();
+    // Each name, and whether it is certain to be asked for.
+    let mut names: BTreeMap<Option<Hostname>, bool> = BTreeMap::new();
+    let mut note = |name, is_certain: bool| *names.entry(name).or_default() |= is_certain;
     for behavior in &made.behaviors {
-        match document.forwarding(&document.serving(&behavior.path_pattern).path_pattern).host_sent(policies) {
-            HostSent::Origin => {
-                names.insert(None);
-            }
-            HostSent::Viewer => names.extend(viewers(document)),
-            // Both are tried; what fails only under the aliases is no more than a warning then.
+        let sent = document.forwarding(&document.serving(&behavior.path_pattern).path_pattern).host_sent(policies);
+        match sent {
+            HostSent::Origin => note(None, true),
+            HostSent::Viewer => viewers(document).into_iter().for_each(|(name, is_certain)| note(name, is_certain)),
             HostSent::Unclear => {
-                names.insert(None);
-                names.extend(viewers(document));
+                note(None, false);
+                viewers(document).into_iter().for_each(|(name, _)| note(name, false));
             }
         }
     }
-    let look = |side, connect: &Hostname, port, origin: &Hostname, viewer: &Option<Hostname>| Look {
-        side,
-        connect: connect.clone(),
-        port,
-        name: viewer.as_ref().unwrap_or(origin).clone(),
-        origin_name: viewer.as_ref().map(|_| origin.clone()),
+    let look =
+        |side, connect: &Hostname, port, origin: &Hostname, (viewer, is_certain): (&Option<Hostname>, &bool)| Look {
+            side,
+            connect: connect.clone(),
+            port,
+            name: viewer.as_ref().unwrap_or(origin).clone(),
+            origin_name: viewer.as_ref().map(|_| origin.clone()),
+            is_certain: *is_certain,
+        };
+    let speaks_tls = |origin: &Origin| match &origin.kind {
+        OriginKind::Custom { https_port, protocol_policy, .. } if protocol_policy != "http-only" => Some(*https_port),
+        OriginKind::Custom { .. } | OriginKind::S3 | OriginKind::Vpc => None,
     };
+    let application = document.origin(&made.application_origin);
+    // Ours is made like the application's.
+    let of_record = document.origin(&made.inspection_origin).or(application);
     let mut looks = BTreeSet::new();
     for name in &names {
-        let record = &spec.failover_record;
-        looks.insert(look(Side::Inspection, &spec.inspection, spec.origin_port, record, name));
-        looks.insert(look(Side::Application, &spec.application, spec.origin_port, record, name));
+        if of_record.is_some_and(|origin| speaks_tls(origin).is_some()) {
+            let record = &spec.failover_record;
+            looks.insert(look(Side::Inspection, &spec.inspection, spec.origin_port, record, name));
+            looks.insert(look(Side::Application, &spec.application, spec.origin_port, record, name));
+        }
         if spec.automation.edge_fail_open == EdgeFailOpen::Off {
             continue;
         }
-        if let Some(origin) = document.origin(&made.application_origin)
-            && let OriginKind::Custom { https_port, protocol_policy, .. } = &origin.kind
-            && protocol_policy != "http-only"
-        {
+        if let Some((origin, https_port)) = application.and_then(|origin| Some((origin, speaks_tls(origin)?))) {
             let domain = Hostname::new(origin.domain_name.clone());
-            looks.insert(look(Side::Application, &domain, *https_port, &domain, name));
+            looks.insert(look(Side::Application, &domain, https_port, &domain, name));
         }
     }
     looks.into_iter().collect()
 }
 
-/// The names that viewers use; one host for each wildcard. Without an alias they use CloudFront's own name, for which no
-/// origin has a certificate, so that only the origin's can be meant.
-fn viewers(document: &Document) -> Vec<Option<Hostname>> {
+/// The names that viewers use, and whether they certainly do; one host for each wildcard. Without an alias they use CloudFront's own
+/// name, for which no origin has a certificate, so that only the origin's can be meant.
+fn viewers(document: &Document) -> Vec<(Option<Hostname>, bool)> {
     let aliases = document.aliases();
     if aliases.is_empty() {
-        return vec![None];
+        return vec![(None, true)];
     }
-    let concrete = |alias: &String| match alias.strip_prefix("*.") {
-        Some(rest) => format!("{OF_A_WILDCARD}.{rest}"),
-        None => alias.clone(),
+    let name = |alias: &String| match alias.strip_prefix("*.") {
+        Some(rest) => (Some(Hostname::new(format!("{OF_A_WILDCARD}.{rest}"))), false),
+        None => (Some(Hostname::new(alias.clone())), true),
     };
-    aliases.iter().map(|alias| Some(Hostname::new(concrete(alias)))).collect()
+    aliases.iter().map(name).collect()
 }
 
 #[cfg(test)]
@@ -152,22 +179,27 @@ mod tests {
     const ALIASES: &str = "<Aliases><Quantity>2</Quantity><Items><CNAME>shop.example.com</CNAME><CNAME>*.example.org</CNAME>\
                            </Items></Aliases>";
 
-    /// The name and the host of each look, in order.
-    fn looked(behavior: &str, aliases: &str, spec: &Spec, policies: &Policies) -> Vec<String> {
-        let document = format!(
+    fn document(behavior: &str, aliases: &str) -> String {
+        format!(
             "<DistributionConfig><CallerReference>c</CallerReference>{aliases}<Origins><Quantity>1</Quantity><Items>\
              <Origin><Id>app</Id><DomainName>app.internal.example.com</DomainName><CustomOriginConfig><HTTPPort>80</HTTPPort>\
              <HTTPSPort>8443</HTTPSPort><OriginProtocolPolicy>https-only</OriginProtocolPolicy></CustomOriginConfig></Origin>\
              </Items></Origins><DefaultCacheBehavior><TargetOriginId>app</TargetOriginId>{behavior}</DefaultCacheBehavior>\
              <Enabled>true</Enabled></DistributionConfig>"
-        );
+        )
+    }
+
+    /// The name and the host of each look, in order.
+    fn looked(behavior: &str, aliases: &str, spec: &Spec, policies: &Policies) -> Vec<String> {
+        let document = document(behavior, aliases);
         let document = Document::parse(document.as_bytes()).expect("a configuration");
         let wired = crate::wiring::wire(&document, spec, None, &[]).expect("can be wired");
         looks(spec, &document, &wired.made, policies)
             .iter()
             .map(|look| {
                 let or = look.origin_name.as_ref().map_or(String::new(), |name| format!(" or {name}"));
-                format!("{:?} {}:{} {}{or}", look.side, look.connect, look.port, look.name)
+                let guessed = if look.is_certain { "" } else { "?" };
+                format!("{:?} {}:{} {}{or}{guessed}", look.side, look.connect, look.port, look.name)
             })
             .collect()
     }
@@ -201,13 +233,21 @@ mod tests {
             looked(forwarded, ALIASES, &layer_1_alone, &Policies::new()),
             [
                 format!("Inspection cq-route.cequence.cloud:443 shop.example.com or {RECORD}"),
-                format!("Inspection cq-route.cequence.cloud:443 www.example.org or {RECORD}"),
+                format!("Inspection cq-route.cequence.cloud:443 www.example.org or {RECORD}?"),
                 format!("Application origin-www.cq-route.com:443 shop.example.com or {RECORD}"),
-                format!("Application origin-www.cq-route.com:443 www.example.org or {RECORD}"),
+                format!("Application origin-www.cq-route.com:443 www.example.org or {RECORD}?"),
             ]
         );
         let without_alias = looked(forwarded, "", &layer_1_alone, &Policies::new());
         assert_eq!(without_alias[0], format!("Inspection cq-route.cequence.cloud:443 {RECORD}"));
+    }
+
+    #[test]
+    fn nobody_is_asked_for_tls_where_the_origin_speaks_none() {
+        let plain = document("", ALIASES).replace("https-only", "http-only");
+        let document = Document::parse(plain.as_bytes()).expect("a configuration");
+        let wired = crate::wiring::wire(&document, &spec(), None, &[]).expect("can be wired");
+        assert_eq!(looks(&spec(), &document, &wired.made, &Policies::new()), []);
     }
 
     #[test]
@@ -216,6 +256,8 @@ mod tests {
         let read = HeaderRule { behavior: "whitelist".to_owned(), headers: vec!["Host".to_owned()] };
         let policies = Policies::from([(PolicyId::Cache("own".to_owned()), read)]);
         assert_eq!(looked(own, ALIASES, &spec(), &policies).len(), 6);
-        assert_eq!(looked(own, ALIASES, &spec(), &Policies::new()).len(), 9);
+        let unclear = looked(own, ALIASES, &spec(), &Policies::new());
+        assert_eq!(unclear.len(), 9);
+        assert!(unclear.iter().all(|look| look.ends_with('?')), "{unclear:?}");
     }
 }

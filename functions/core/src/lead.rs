@@ -48,6 +48,8 @@ fn by_addresses(record: &Resolution, inspection: &Resolution, application: &Reso
     match (shares(record, inspection), shares(record, application)) {
         (Some(true), Some(false)) => Lead::Inspection,
         (Some(false), Some(true)) => Lead::Application,
+        // Without a name of its own on the way, it may be a load balancer that names others of its many addresses each time.
+        (Some(false), Some(false)) if record.chain.is_empty() => Lead::Unknown,
         (Some(false), Some(false)) => Lead::Elsewhere,
         // Behind the same addresses, as two sites of one content network are, or with one of them not known.
         (Some(true), Some(true)) | (None, _) | (_, None) => Lead::Unknown,
@@ -118,7 +120,7 @@ mod tests {
         for (inspection, application, expected) in [
             (&same, &other, Lead::Inspection),
             (&other, &same, Lead::Application),
-            (&other, &other, Lead::Elsewhere),
+            (&other, &other, Lead::Unknown),
             (&same, &same, Lead::Unknown),
             (&same, &gone, Lead::Inspection),
             (&gone, &same, Lead::Application),
@@ -128,5 +130,7 @@ mod tests {
             let led = lead(&sample::spec(), &record, inspection, application);
             assert_eq!(led, expected, "{inspection:?}, {application:?}");
         }
+        let named = found(&[RECORD, BALANCER], &[[192, 0, 2, 1]]);
+        assert_eq!(lead(&sample::spec(), &named, &other, &other), Lead::Elsewhere);
     }
 }

@@ -1,6 +1,7 @@
 //! Asks both hosts whether they would serve: before anything is changed, and once more right before traffic is sent there.
 
-use failopen::handshake::looks;
+use failopen::forwarding::Policies;
+use failopen::handshake::{Side, looks};
 use failopen::health_probe::HealthProbe;
 use failopen::id::OwnerMark;
 use failopen::ledger::{Lifecycle, Row};
@@ -8,10 +9,10 @@ use failopen::observe::first_alive;
 use failopen::port::{Apply, Clock, Observe, ProbeOutcome};
 use failopen::preflight::{self, Hosts, Observed, refusing};
 use failopen::probe;
-use failopen::spec::{Preflight, Spec};
+use failopen::spec::{EdgeFailOpen, Preflight, Spec};
 use failopen::wiring::{Ours, wire};
 
-use crate::job::{Job, persist};
+use crate::job::Job;
 use crate::stop::Stop;
 
 /// Why the world is looked at.
@@ -48,19 +49,20 @@ impl Questions {
             None | Some((Lifecycle::Creating | Lifecycle::Deleting, _)) => all,
             Some((Lifecycle::Updating, _)) => Self::default(),
             Some((Lifecycle::Active, before)) => {
-                let same_origin = before.application == spec.application
-                    && before.origin_port == spec.origin_port
-                    && before.distribution == spec.distribution;
-                let same_names = before.inspection == spec.inspection
-                    && before.failover_record == spec.failover_record
-                    && before.traffic == spec.traffic;
+                let is_new = |side: Side| side.is_new(spec, Some(before));
+                let edge_begins = before.automation.edge_fail_open == EdgeFailOpen::Off
+                    && spec.automation.edge_fail_open != EdgeFailOpen::Off;
                 let same_health = before.inspection == spec.inspection && before.health_check == spec.health_check;
+                let same_application = before.application == spec.application
+                    && before.origin_port == spec.origin_port
+                    && before.distribution == spec.distribution
+                    && before.application_check == spec.application_check;
                 Self {
                     // The verdict knows what is new.
                     names: true,
-                    handshakes: !(same_origin && same_names),
+                    handshakes: is_new(Side::Inspection) || is_new(Side::Application) || edge_begins,
                     health: !same_health,
-                    application: !(same_origin && before.application_check == spec.application_check),
+                    application: !same_application,
                 }
             }
         }
@@ -95,17 +97,26 @@ pub(crate) async fn ask<C: Observe, K: Clock>(
     let ours = observed.row(spec, owner).and_then(|row| Ours::of(row, &spec.distribution));
     let Ok(wiring) = wire(document, spec, ours.as_ref(), &observed.others(spec)) else { return answers };
 
-    let mut hosts = Hosts { at: clock.now(), handshakes: Vec::new(), health: None, unread: Vec::new() };
+    let mut hosts = match &observed.hosts {
+        Some(before) => Hosts { at: clock.now(), handshakes: Vec::new(), health: None, ..before.clone() },
+        None => Hosts {
+            at: clock.now(),
+            policies: Policies::new(),
+            handshakes: Vec::new(),
+            health: None,
+            unread: Vec::new(),
+        },
+    };
     if questions.handshakes {
-        let mut policies = failopen::forwarding::Policies::new();
         for behavior in &wiring.made.behaviors {
             let forwarding = document.forwarding(&document.serving(&behavior.path_pattern).path_pattern);
             for policy in forwarding.unknown() {
-                if policies.contains_key(policy) || hosts.unread.iter().any(|(unread, _)| unread == policy) {
+                if hosts.policies.contains_key(policy) || hosts.unread.iter().any(|(unread, _)| unread == policy) {
                     continue;
                 }
-                match persist(clock, async || cloud.policy(policy).await).await {
-                    Ok(rule) => drop(policies.insert(policy.clone(), rule)),
+                // Once: what is denied stays so, and both names are asked for then.
+                match cloud.policy(policy).await {
+                    Ok(rule) => drop(hosts.policies.insert(policy.clone(), rule)),
                     Err(fault) => {
                         tracing::warn!(protection = %spec.name, step = "preflight", outcome = "unread", %policy, %fault,
                             "a policy could not be read, so certificates are checked for both names that may be sent");
@@ -114,7 +125,7 @@ pub(crate) async fn ask<C: Observe, K: Clock>(
                 }
             }
         }
-        let looks = looks(spec, document, &wiring.made, &policies);
+        let looks = looks(spec, document, &wiring.made, &hosts.policies);
         let seen = cloud.handshakes(&looks).await;
         hosts.handshakes = looks.into_iter().zip(seen).collect();
     }
@@ -137,23 +148,25 @@ pub(crate) async fn ask<C: Observe, K: Clock>(
     answers
 }
 
-/// The last look right before traffic is sent to other hosts than before: minutes have passed since the first.
+/// The last look right before traffic is sent to other hosts than before: minutes have passed since the first. The health path is
+/// Route 53's own to judge by then.
 ///
 /// # Errors
-/// What stands against it now. Nothing has been changed yet that viewers would notice.
+/// What stands against it now. No viewer has been sent there yet.
 pub(crate) async fn last_look<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     spec: &Spec,
     observed: &Observed,
     questions: &Questions,
 ) -> Result<(), Stop> {
+    let questions = &Questions { health: false, ..*questions };
     if !questions.asks_hosts() {
         return Ok(());
     }
     let Answers { hosts, application } = ask(job.cloud, job.clock, spec, &job.owner, questions, observed).await;
     let now = Observed { hosts, application, ..observed.clone() };
     let mut findings = Vec::new();
-    preflight::hosts(spec, &now, &mut findings);
+    preflight::hosts(spec, &job.owner, &now, &mut findings);
     let refused = refusing(spec.preflight, &findings);
     if refused.is_empty() { Ok(()) } else { Err(Stop::findings(&refused)) }
 }

@@ -175,7 +175,8 @@ fn misleads(role: Role, spec: &Spec, names: &Names) -> Option<Finding> {
     else {
         return None;
     };
-    let (to, consequence, todo) = match (role, lead(spec, record, inspection, application)) {
+    let led = lead(spec, record, inspection, application);
+    let (to, consequence, todo) = match (role, led) {
         (Role::FailoverRecord, Lead::Application) => (
             format!("the application ({})", spec.application),
             "all traffic would go there uninspected, and would be called protected",
@@ -191,7 +192,10 @@ fn misleads(role: Role, spec: &Spec, names: &Names) -> Option<Finding> {
     };
     let name = &spec.failover_record;
     let message = format!("{name} leads to {to} ({}): {consequence}; {todo}", record.path(name));
-    Some(Finding::error(Code::RecordConflict, role.property(), role.target(), message))
+    let finding = Finding::error(Code::RecordConflict, role.property(), role.target(), message);
+    // Which addresses a host has may be another sample each time.
+    let severity = if led == Lead::Elsewhere { Severity::Warning } else { finding.severity };
+    Some(Finding { severity, ..finding })
 }
 
 fn slow(role: Role, spec: &Spec, resolution: &Resolution) -> Vec<Finding> {

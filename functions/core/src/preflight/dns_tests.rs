@@ -314,7 +314,8 @@ fn another_dns_service_s_record_has_to_lead_to_inspection_when_traffic_is_sent_t
     );
     assert_eq!((failed_over[0].severity, failed_over[0].weight), (Severity::Error, Weight::Advisory));
     assert_eq!(judged(&external(), leading(&[], 2)).len(), 1, "by its address");
-    let elsewhere = judged(&external(), leading(&[], 9));
+    let elsewhere = judged(&external(), leading(&[("maintenance.example.net", 30)], 9));
+    assert_eq!(elsewhere[0].severity, Severity::Warning);
     assert!(elsewhere[0].message.contains("neither inspection"), "{}", elsewhere[0]);
     // It is so without an unrelated Update, which is told and not refused.
     let row = Row { lifecycle: Lifecycle::Active, spec: external(), ..sample::row() };

@@ -41,7 +41,8 @@ pub(super) fn judge(observed: &Observed, findings: &mut Vec<Finding>) {
         ),
         _ => (
             "the check would be unhealthy from the start, and all traffic would go straight to the application, uninspected",
-            "name a path that answers 2xx within 2 s to anybody, and let Route 53's checkers pass bot rules and firewalls",
+            "name a path that answers 2xx within 2 s, and let Route 53's checkers pass bot rules and firewalls (where they alone are let \
+             in, this request is not, and Preflight: warn passes over this)",
         ),
     };
     findings.push(Finding::error(code, property, Target::Inspection, format!("{what}: {consequence}; {todo}")));

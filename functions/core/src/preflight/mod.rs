@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::alarm::{AlarmState, ObservedAlarm};
 use crate::document::Document;
 use crate::finding::{Code, Finding, Severity, Target, Weight};
-use crate::forwarding::PolicyId;
+use crate::forwarding::{Policies, PolicyId};
 use crate::handshake::{Look, Seen};
 use crate::health_probe::{HealthProbe, HealthProbed};
 use crate::id::{DistributionId, HealthCheckId, HostedZoneId, Hostname, OwnerMark, ProtectionName};
@@ -144,6 +144,8 @@ pub struct Observed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hosts {
     pub at: Timestamp,
+    /// What was read of policies, so that it need not be read again.
+    pub policies: Policies,
     pub handshakes: Vec<(Look, Seen)>,
     /// `None` for an adopted check.
     pub health: Option<(HealthProbe, HealthProbed)>,
@@ -173,15 +175,15 @@ pub fn findings(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Vec<Find
     alarm(owner, observed, &mut findings);
     name(spec, owner, observed, &mut findings);
     unreadable(spec, observed, &mut findings);
-    hosts(spec, observed, &mut findings);
+    hosts(spec, owner, observed, &mut findings);
     dns::judge(spec, owner, observed, &mut findings);
     findings
 }
 
 /// What stands against forwarding traffic to the hosts now: the part of the findings that may change while a request waits.
-pub fn hosts(spec: &Spec, observed: &Observed, findings: &mut Vec<Finding>) {
+pub fn hosts(spec: &Spec, owner: &OwnerMark, observed: &Observed, findings: &mut Vec<Finding>) {
     policies(observed, findings);
-    tls::judge(spec, observed, findings);
+    tls::judge(spec, owner, observed, findings);
     http::judge(observed, findings);
     application(spec, observed, findings);
 }

@@ -270,7 +270,7 @@ mod of_hosts {
             Side::Application => "origin-www.cq-route.com",
         };
         let origin_name = origin_name.map(Hostname::from);
-        Look { side, connect: connect.into(), port: 443, name: name.into(), origin_name }
+        Look { side, connect: connect.into(), port: 443, name: name.into(), origin_name, is_certain: true }
     }
 
     fn good() -> Shown {
@@ -287,7 +287,7 @@ mod of_hosts {
     }
 
     fn with(handshakes: Vec<(Look, Seen)>) -> Observed {
-        let hosts = Hosts { at: at(), handshakes, health: None, unread: Vec::new() };
+        let hosts = Hosts { at: at(), policies: Policies::new(), handshakes, health: None, unread: Vec::new() };
         Observed { hosts: Some(hosts), ..observed() }
     }
 
@@ -392,8 +392,13 @@ mod of_hosts {
             search_string: Some("alive".to_owned()),
         };
         let found = |probed: HealthProbed| {
-            let hosts =
-                Hosts { at: at(), handshakes: Vec::new(), health: Some((probe.clone(), probed)), unread: Vec::new() };
+            let hosts = Hosts {
+                at: at(),
+                policies: Policies::new(),
+                handshakes: Vec::new(),
+                health: Some((probe.clone(), probed)),
+                unread: Vec::new(),
+            };
             found(&sample::spec(), &Observed { hosts: Some(hosts), ..observed() })
         };
         let answered = |status, found| HealthProbed::Answered { status, found };
@@ -419,7 +424,8 @@ mod of_hosts {
         let said = |status| {
             let probe = HealthProbe::of(&sample::spec()).expect("a managed check");
             let health = Some((probe, HealthProbed::Answered { status, found: None }));
-            let hosts = Hosts { at: at(), handshakes: Vec::new(), health, unread: Vec::new() };
+            let hosts =
+                Hosts { at: at(), policies: Policies::new(), handshakes: Vec::new(), health, unread: Vec::new() };
             findings(&sample::spec(), &owner(), &Observed { hosts: Some(hosts), ..observed() })[0].message.clone()
         };
         assert!(said(301).contains("would stay green"), "{}", said(301));
@@ -490,7 +496,8 @@ mod of_hosts {
         let of_tls = handshakes.into_iter().flat_map(|(look, seen)| one(look, seen));
         let of_http = health.into_iter().flat_map(|probed| {
             let health = Some((with_string(&probed), probed));
-            let hosts = Hosts { at: at(), handshakes: Vec::new(), health, unread: Vec::new() };
+            let hosts =
+                Hosts { at: at(), policies: Policies::new(), handshakes: Vec::new(), health, unread: Vec::new() };
             findings(&sample::spec(), &owner(), &Observed { hosts: Some(hosts), ..observed() })
         });
         of_tls.chain(of_http).collect()
@@ -507,7 +514,7 @@ mod of_hosts {
     #[test]
     fn a_policy_that_could_not_be_read_is_a_warning_that_names_it() {
         let unread = vec![(PolicyId::Cache("p-1".to_owned()), "AccessDenied".to_owned())];
-        let hosts = Hosts { at: at(), handshakes: Vec::new(), health: None, unread };
+        let hosts = Hosts { at: at(), policies: Policies::new(), handshakes: Vec::new(), health: None, unread };
         let found = findings(&sample::spec(), &owner(), &Observed { hosts: Some(hosts), ..observed() });
         assert_eq!((found[0].code, found[0].severity), (Code::Permission, Severity::Warning));
         assert!(found[0].message.contains("cache policy p-1"), "{}", found[0]);

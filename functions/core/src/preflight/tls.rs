@@ -7,14 +7,23 @@ use jiff::Timestamp;
 use super::Observed;
 use crate::finding::{Code, Finding, Severity, Target};
 use crate::handshake::{Look, Seen, Shown, Side, Trust};
+use crate::id::OwnerMark;
+use crate::ledger::Lifecycle;
 use crate::spec::{ApplicationCheck, Spec};
 
 /// Findings about what the handshakes showed. The same about several names of a host is one finding.
-pub(super) fn judge(spec: &Spec, observed: &Observed, findings: &mut Vec<Finding>) {
+///
+/// What a request does not bring about is no reason to refuse it: it may be what an outage needs.
+pub(super) fn judge(spec: &Spec, owner: &OwnerMark, observed: &Observed, findings: &mut Vec<Finding>) {
     let Some(hosts) = &observed.hosts else { return };
+    let settled = observed.row(spec, owner).filter(|row| row.lifecycle == Lifecycle::Active);
+    let before = settled.map(|row| &row.spec);
     let mut problems: BTreeMap<Problem, Vec<String>> = BTreeMap::new();
     for (look, seen) in &hosts.handshakes {
-        for problem in problems_of(spec, look, seen, hosts.at) {
+        for mut problem in problems_of(spec, look, seen, hosts.at) {
+            if !look.is_certain || !look.side.is_new(spec, before) {
+                problem.severity = Severity::Warning;
+            }
             problems.entry(problem).or_default().push(look.name.to_string());
         }
     }
@@ -42,19 +51,20 @@ fn problems_of(spec: &Spec, look: &Look, seen: &Seen, at: Timestamp) -> Vec<Prob
         what,
         todo,
     };
+    // Whoever asks for no check of the application may have one that only CloudFront reaches.
+    let only_cloudfront_may_reach_it =
+        look.side == Side::Application && spec.application_check == ApplicationCheck::None;
+    let severity = if only_cloudfront_may_reach_it { Severity::Warning } else { Severity::Error };
     match seen {
         Seen::Unreachable { why } => {
-            // Whoever asks for no check of the application may have one that only CloudFront reaches.
-            let only_cloudfront_may_reach_it =
-                look.side == Side::Application && spec.application_check == ApplicationCheck::None;
-            let severity = if only_cloudfront_may_reach_it { Severity::Warning } else { Severity::Error };
             let todo = "open it to the internet or at least to CloudFront and to this function, then try again; what CloudFront \
                         alone can reach cannot be judged from here (Preflight: warn passes over this)";
             vec![problem(Code::TlsUnreachable, severity, format!("cannot be reached: {why}"), todo)]
         }
         Seen::WrongVersion { why } => {
-            let todo = "allow TLS 1.2 with an ECDHE cipher there, the newest that CloudFront is documented to speak to origins";
-            vec![problem(Code::TlsVersion, Severity::Error, why.clone(), todo)]
+            let todo = "allow TLS 1.2 with an ECDHE cipher of AES-GCM or ChaCha20 there: an origin's settings name no newer version";
+            let what = format!("does not speak TLS as CloudFront does: {why}");
+            vec![problem(Code::TlsVersion, Severity::Error, what, todo)]
         }
         Seen::NameUnknown => {
             let what = "has no certificate for it and says so (unrecognized_name)".to_owned();
@@ -94,7 +104,7 @@ fn shown_problems(look: &Look, shown: &Shown, at: Timestamp) -> Vec<(Code, Sever
         Trust::Expired { why } => problems.push((Code::TlsExpired, Severity::Error, why.clone(), "renew it")),
         Trust::Untrusted { why } => {
             let todo = "install a certificate of a public authority with its whole chain in order";
-            problems.push((Code::TlsUntrusted, Severity::Error, why.clone(), todo));
+            problems.push((Code::TlsUntrusted, Severity::Error, format!("cannot be trusted: {why}"), todo));
         }
     }
     if !names_it {
