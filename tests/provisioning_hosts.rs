@@ -135,7 +135,7 @@ fn the_last_look_comes_after_the_records_are_everywhere_and_before_the_distribut
     assert!(position(Operation::GetHealthCheckStatus) < last, "{order:?}");
     assert!(last < position(Operation::UpdateDistribution), "{order:?}");
     assert_eq!(world.cloud.count(Operation::Handshakes), 2);
-    assert_eq!(world.cloud.count(Operation::HealthProbe), 2);
+    assert_eq!(world.cloud.count(Operation::HealthProbe), 1, "by then the checkers themselves have said so");
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn an_update_asks_only_about_what_it_changes() {
     for (change, handshakes, health) in [
         (json!({"RecordTtl": 60}), 0, 0),
         (json!({"EdgeFailOpen": "automatic"}), 0, 0),
-        (json!({"HealthCheck": {"Path": "/up"}}), 0, 2),
+        (json!({"HealthCheck": {"Path": "/up"}}), 0, 1),
     ] {
         world.cloud.clear_calls();
         summary(&stack.set(change.clone()).update());
@@ -161,6 +161,27 @@ fn an_update_asks_only_about_what_it_changes() {
     let reason = reason(&stack.set(json!({"Traffic": ["*", "/landing/*"]})).update());
     assert!(reason.contains("tls-expired") && reason.contains("InspectionHostname"), "{reason}");
     assert_eq!(world.configuration(), before);
+}
+
+#[test]
+fn what_an_outage_needs_is_not_refused_for_the_host_that_is_down() {
+    let dead = || Seen::Unreachable { why: "connection refused".to_owned() };
+    for (down, change) in [
+        (inspection(), json!({"ApplicationHostname": "api.example.com"})),
+        (inspection(), json!({"Traffic": ["/checkout/*"]})),
+        (application(), json!({"InspectionHostname": "other.inspection.example.net"})),
+    ] {
+        let world = World::bare();
+        let mut stack = Stack::new(&world);
+        summary(&stack.set(json!({"Traffic": ["*", "/checkout/*"]})).create());
+        world.cloud.health().set_host_up(&Hostname::new("other.inspection.example.net"), true);
+        world.cloud.probes().show(&down, dead());
+        let answer = stack.set(change.clone()).update();
+        let summary = summary(&answer);
+        let is_asked = change.get("Traffic").is_none();
+        assert_eq!(summary.contains("tls-unreachable"), is_asked, "{change}: {summary}");
+        assert!(!summary.contains("error"), "{change}: {summary}");
+    }
 }
 
 #[test]
