@@ -14,6 +14,8 @@ use serde_json::{Map, Value, json};
 
 const SECOND: &str = "E3SECOND";
 const ROLE: &str = "arn:aws:iam::444455556666:role/failopen-zone";
+const THEIR_ZONE: &str = "Z2THEIRS";
+const THEIR_RECORD: &str = "cq-origin.their.com";
 
 /// Every property that an Update may change, and a change of it. Name cannot be changed, and has tests of its own.
 fn changes() -> Vec<(&'static str, Value)> {
@@ -23,8 +25,11 @@ fn changes() -> Vec<(&'static str, Value)> {
         ("InspectionHostname", json!({"InspectionHostname": "other.inspection.example.net"})),
         ("ApplicationHostname", json!({"ApplicationHostname": "api.example.com"})),
         ("HostedZoneId", json!({"HostedZoneId": "Z1SECOND", "FailoverRecord": "cq-origin.elsewhere.com"})),
-        ("HostedZoneRoleArn", json!({"HostedZoneRoleArn": ROLE})),
-        ("HostedZoneExternalId", json!({"HostedZoneRoleArn": ROLE, "HostedZoneExternalId": "agreed-upon"})),
+        ("HostedZoneRoleArn", in_another_account(json!({"HostedZoneRoleArn": ROLE}))),
+        (
+            "HostedZoneExternalId",
+            in_another_account(json!({"HostedZoneRoleArn": ROLE, "HostedZoneExternalId": "agreed-upon"})),
+        ),
         ("Dns", json!({"Dns": "external", "HostedZoneId": "", "FailoverRecord": "cq-origin-new.cq-route.com"})),
         ("Traffic", json!({"Traffic": ["/landing/*", "/checkout/*", "/account/new/*"]})),
         ("RecordTtl", json!({"RecordTtl": "60"})),
@@ -52,6 +57,13 @@ fn changes() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// With the zone that only the role may touch.
+fn in_another_account(mut change: Value) -> Value {
+    change["HostedZoneId"] = json!(THEIR_ZONE);
+    change["FailoverRecord"] = json!(THEIR_RECORD);
+    change
+}
+
 /// An account with all that the changes lead to.
 fn furnished() -> World {
     let world = World::bare();
@@ -59,6 +71,8 @@ fn furnished() -> World {
     let second = RICH_DISTRIBUTION.replacen("console-2019-06-14T09:21:44.512Z", "console-2020", 1);
     world.cloud.cloudfront().add(DistributionId::new(SECOND), second.into_bytes(), now);
     world.cloud.route53().add_zone(HostedZoneId::new("Z1SECOND"), Hostname::new("elsewhere.com"));
+    world.cloud.route53().add_zone(HostedZoneId::new(THEIR_ZONE), Hostname::new("their.com"));
+    world.cloud.route53().require_role(&HostedZoneId::new(THEIR_ZONE), ROLE);
     let host = Hostname::new("other.inspection.example.net");
     world.cloud.health().set_host_up(&host, true);
     let config = HealthCheckConfig {
@@ -81,6 +95,8 @@ fn furnished() -> World {
 fn stack(world: &World) -> Stack<'_> {
     let mut stack = Stack::new(world);
     stack.engine.allowed.zone_roles.insert(ROLE.to_owned());
+    stack.engine.allowed.zones.insert(HostedZoneId::new(THEIR_ZONE));
+    stack.engine.allowed.records.insert(Hostname::new(THEIR_RECORD));
     stack
 }
 

@@ -37,12 +37,12 @@ pub(super) fn judge(observed: &Observed, findings: &mut Vec<Finding>) {
     let (consequence, todo) = match code {
         Code::HttpRedirect => (
             "the check would stay green as long as anything redirects, and would see no outage behind it",
-            "name a path that answers 200 by itself",
+            "name a path that answers 200 by itself, and try again",
         ),
         _ => (
             "the check would be unhealthy from the start, and all traffic would go straight to the application, uninspected",
             "name a path that answers 2xx within 2 s, and let Route 53's checkers pass bot rules and firewalls (where they alone are let \
-             in, this request is not, and Preflight: warn passes over this)",
+             in, this request is not, and Preflight: warn passes over this), and try again",
         ),
     };
     findings.push(Finding::error(code, property, Target::Inspection, format!("{what}: {consequence}; {todo}")));
