@@ -525,9 +525,9 @@ fn what_an_update_of_the_same_second_replaces_while_another_one_clears_up_is_kno
     cleaned_up(&world, &mut stack, &bare, &watch, "the one that replaced them has died");
 }
 
-/// Orders in which a behaviour is left that one of the two adds while the other one, which finds nothing to write, records what
+/// Orders, none of those tried at present, in which a behaviour is left that one of the two adds while the other one, which finds nothing to write, records what
 /// there is: docs/assurance.md, "Not shown". Another one that joins them, or one that mends itself, fails the test.
-const LEFT_OPEN: [u64; 1] = [238];
+const LEFT_OPEN: [u64; 0] = [];
 
 #[test]
 fn whatever_two_updates_of_the_same_second_do_to_each_other_their_delete_leaves_nothing() {
