@@ -33,7 +33,7 @@ use crate::tls::{certificate_problem, rustls_error, why};
 /// The handshake alone.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Handshakes at the same time: more from one address may look like an attack.
-const IN_FLIGHT: usize = 8;
+const IN_FLIGHT: usize = 16;
 /// Before a handshake that failed without a certificate is tried once more: one lost packet is no finding.
 const PAUSE: Duration = Duration::from_secs(1);
 

@@ -11,6 +11,7 @@ use failopen::preflight::{self, Hosts, Observed, refusing};
 use failopen::probe;
 use failopen::spec::{EdgeFailOpen, Preflight, Spec};
 use failopen::wiring::{Ours, wire};
+use futures_util::future::{OptionFuture, join3};
 
 use crate::job::Job;
 use crate::stop::Stop;
@@ -125,25 +126,23 @@ pub(crate) async fn ask<C: Observe, K: Clock>(
                 }
             }
         }
-        let looks = looks(spec, document, &wiring.made, &hosts.policies);
-        let seen = cloud.handshakes(&looks).await;
-        hosts.handshakes = looks.into_iter().zip(seen).collect();
     }
-    if questions.health
-        && let Some(probe) = HealthProbe::of(spec)
-    {
-        let probed = cloud.health_probe(&probe).await;
-        hosts.health = Some((probe, probed));
-    }
-    if questions.application {
-        // Asked once, as CloudFront would after a bypass.
-        let mut planned = Row::creating(owner.clone(), "", "", spec.clone());
-        planned.made.distribution = Some(wiring.made);
-        let probes = probe::application(&planned, document);
-        if !probes.is_empty() {
-            answers.application = Some(first_alive(cloud, &probes).await);
-        }
-    }
+    // Together: a host that is silent takes its time, and whoever asked for a plan is waiting.
+    let looks = if questions.handshakes { looks(spec, document, &wiring.made, &hosts.policies) } else { Vec::new() };
+    let probe = HealthProbe::of(spec).filter(|_| questions.health);
+    let mut planned = Row::creating(owner.clone(), "", "", spec.clone());
+    planned.made.distribution = Some(wiring.made);
+    // Asked once, as CloudFront would after a bypass.
+    let probes = if questions.application { probe::application(&planned, document) } else { Vec::new() };
+    let (seen, probed, application) = join3(
+        OptionFuture::from((!looks.is_empty()).then(|| cloud.handshakes(&looks))),
+        OptionFuture::from(probe.as_ref().map(|probe| cloud.health_probe(probe))),
+        OptionFuture::from((!probes.is_empty()).then(|| first_alive(cloud, &probes))),
+    )
+    .await;
+    hosts.handshakes = looks.into_iter().zip(seen.unwrap_or_default()).collect();
+    hosts.health = probe.zip(probed);
+    answers.application = application;
     answers.hosts = Some(hosts);
     answers
 }
