@@ -10,7 +10,10 @@ use crate::stage::Stage;
 
 pub(crate) const PROTECTION: &str = "www";
 pub(crate) const SITE: &str = "www.cq-route.com";
+/// Also an alias of the distribution.
 pub(crate) const ZONE: &str = "cq-route.com";
+/// Another alias of it.
+pub(crate) const SHOP: &str = "shop.cq-route.com";
 pub(crate) const FAILOVER_RECORD: &str = "cq-origin-www.cq-route.com";
 pub(crate) const INSPECTION: &str = "cq-route.cequence.cloud";
 pub(crate) const APPLICATION: &str = "origin-www.cq-route.com";

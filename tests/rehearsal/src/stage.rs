@@ -87,7 +87,8 @@ impl<'a> Stage<'a> {
             .step("Inspection, application and DNS", async |step| {
                 let authority = Authority::new()?;
                 authority.write_root(&roots)?;
-                let shared = [site::FAILOVER_RECORD, site::SITE];
+                // CloudFront asks for every alias where the viewer's Host is forwarded.
+                let shared = [site::FAILOVER_RECORD, site::SITE, site::ZONE, site::SHOP];
                 let origins = Origins::start(&authority, clock, site::INSPECTION, site::APPLICATION, &shared)?;
                 let hosts = [
                     (site::INSPECTION.to_owned(), Host::at(origins.inspection.address())?),
