@@ -17,7 +17,8 @@ const ROLE: &str = "arn:aws:iam::444455556666:role/failopen-zone";
 const THEIR_ZONE: &str = "Z2THEIRS";
 const THEIR_RECORD: &str = "cq-origin.their.com";
 
-/// Every property that an Update may change, and a change of it. Name cannot be changed, and has tests of its own.
+/// Every property that an Update may change, and a change of it. Name cannot be changed, and has tests of its own; nor can
+/// OriginPort.
 fn changes() -> Vec<(&'static str, Value)> {
     vec![
         ("DistributionId", json!({"DistributionId": SECOND})),
@@ -53,7 +54,6 @@ fn changes() -> Vec<(&'static str, Value)> {
         ("ApplicationCheck", json!({"ApplicationCheck": "none"})),
         ("ApplicationCheckPath", json!({"ApplicationCheckPath": "/alive"})),
         ("Preflight", json!({"Preflight": "warn"})),
-        ("OriginPort", json!({"OriginPort": "8443", "Preflight": "warn"})),
     ]
 }
 
@@ -136,9 +136,23 @@ fn watch(world: &World) -> Rc<RefCell<Vec<String>>> {
 fn every_property_is_tried_here() {
     let tried: Vec<&str> = changes().iter().map(|(property, _)| *property).collect();
     for property in failopen::properties::KNOWN {
-        let is_fixed = ["ServiceToken", "ServiceTimeout", "Name"].contains(property);
+        let is_fixed = ["ServiceToken", "ServiceTimeout", "Name", "OriginPort"].contains(property);
         assert!(is_fixed || tried.contains(property), "{property}");
     }
+}
+
+#[test]
+fn another_port_is_refused_with_what_to_do_and_its_roll_back_succeeds() {
+    let world = furnished();
+    let mut stack = stack(&world);
+    succeeded(&stack.create(), "OriginPort");
+    let before = inventory(&world);
+    let answer = stack.set(json!({"OriginPort": "8443"})).update();
+    let reason = answer["Reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("OriginPort: ") && reason.contains("declare it anew with port 8443"), "{answer}");
+    assert_eq!(inventory(&world).differences(&before), Vec::<String>::new());
+    succeeded(&stack.set(json!({"OriginPort": "443"})).update(), "rolled back");
+    assert_eq!(inventory(&world).differences(&before), Vec::<String>::new());
 }
 
 #[test]
