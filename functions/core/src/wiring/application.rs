@@ -115,7 +115,9 @@ fn unsuitable(document: &Document, spec: &Spec, target: &OriginId, patterns: &[&
         );
     }
     // Somebody has followed the runbook by hand. Taken for the application, it would make a bypass lead back to inspection.
-    if document.origin(target).is_some_and(|origin| origin.domain_name == spec.failover_record.as_str()) {
+    // Our own origin has a verdict of its own.
+    let leads_to_record = |origin: &Origin| origin.domain_name == spec.failover_record.as_str();
+    if *target != spec.name.inspection_origin() && document.origin(target).is_some_and(leads_to_record) {
         let own = document.origins().iter().find(|origin| origin.domain_name == spec.application.as_str());
         let own = own.map_or_else(
             || format!("an origin for {}", spec.application),

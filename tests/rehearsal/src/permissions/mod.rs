@@ -38,11 +38,12 @@ pub(crate) enum Extent {
 
 /// Takes every Allow of every role away once, as far as the extent goes.
 pub(crate) async fn play(stage: &Stage<'_>, extent: Extent) -> Result<()> {
-    let site = Site::create(stage).await?;
+    let mut site = Site::create(stage).await?;
     stage
         .narration
         .step("The default behaviour gets policies of the account's own", async |step| {
             policies::give_own_policies(stage, &site).await?;
+            site.original = stage.aws.distribution(&site.distribution_id).await?;
             step.did("created a cache policy and an origin request policy, and edited the distribution");
             Ok(())
         })
