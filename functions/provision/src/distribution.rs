@@ -40,7 +40,12 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
         entry.confirm(job).await?;
         let (document, etag) = read(job, &spec.distribution).await?.ok_or_else(|| missing(spec))?;
         let ours = Ours::of(&entry.row, &spec.distribution);
-        let wiring = wire(&document, spec, ours.as_ref(), others).map_err(|findings| Stop::findings(&findings))?;
+        let wiring = match wire(&document, spec, ours.as_ref(), others) {
+            Ok(wiring) => wiring,
+            // Another copy of this request may have written between the two readings: the ledger tells when it is read again.
+            Err(_) if attempt == 1 => continue,
+            Err(findings) => return Err(Stop::findings(&findings)),
+        };
         if !wiring.left.is_empty() {
             left.clone_from(&wiring.left);
         }
