@@ -376,10 +376,16 @@ mod of_hosts {
 
     #[test]
     fn an_application_that_nobody_wants_checked_may_be_out_of_our_reach() {
-        let unreachable = |side| with(vec![(look(side, RECORD, None), Seen::Unreachable { why: "x".to_owned() })]);
+        let why = || "x".to_owned();
         let unchecked = Spec { application_check: ApplicationCheck::None, ..sample::spec() };
-        let severity = |side| findings(&unchecked, &owner(), &unreachable(side))[0].severity;
-        assert_eq!((severity(Side::Application), severity(Side::Inspection)), (Severity::Warning, Severity::Error));
+        // One refuses the connection, the other one takes it and resets it.
+        for seen in [Seen::Unreachable { why: why() }, Seen::Broken { why: why() }] {
+            let severity = |side| {
+                let observed = with(vec![(look(side, RECORD, None), seen.clone())]);
+                findings(&unchecked, &owner(), &observed)[0].severity
+            };
+            assert_eq!((severity(Side::Application), severity(Side::Inspection)), (Severity::Warning, Severity::Error));
+        }
     }
 
     #[test]

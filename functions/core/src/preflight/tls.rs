@@ -77,12 +77,7 @@ fn problems_of(spec: &Spec, look: &Look, seen: &Seen, at: Timestamp) -> Vec<Prob
         }
         Seen::Broken { why } => {
             let todo = "look at its TLS settings with `openssl s_client -tls1_2 -servername`";
-            vec![problem(
-                Code::TlsUnreachable,
-                Severity::Error,
-                format!("does not finish a TLS handshake: {why}"),
-                todo,
-            )]
+            vec![problem(Code::TlsUnreachable, severity, format!("does not finish a TLS handshake: {why}"), todo)]
         }
         Seen::Certificate(shown) => shown_problems(look, shown, at)
             .into_iter()
