@@ -113,7 +113,10 @@ async fn shake_hands(stream: TcpStream, look: &Look, roots: Arc<RootCertStore>) 
         Ok(Err(error)) => {
             let line = one_line(&why(&look.name, &error));
             match rustls_error(&error) {
-                Some(rustls::Error::AlertReceived(AlertDescription::UnrecognisedName)) => Seen::NameUnknown,
+                // access_denied, before a certificate was shown, is what servers built on rustls say of such a name.
+                Some(rustls::Error::AlertReceived(
+                    AlertDescription::UnrecognisedName | AlertDescription::AccessDenied,
+                )) => Seen::NameUnknown,
                 Some(
                     rustls::Error::AlertReceived(
                         AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure,

@@ -62,12 +62,14 @@ fn problems_of(spec: &Spec, look: &Look, seen: &Seen, at: Timestamp) -> Vec<Prob
             vec![problem(Code::TlsUnreachable, severity, format!("cannot be reached: {why}"), todo)]
         }
         Seen::WrongVersion { why } => {
-            let todo = "allow TLS 1.2 with an ECDHE cipher of AES-GCM or ChaCha20 there: an origin's settings name no newer version";
+            let todo = "allow TLS 1.2 with an ECDHE cipher of AES-GCM or ChaCha20 there: an origin's settings name no newer version. \
+                        If the server does, it may not know the name (some say handshake_failure then): set the name up there, \
+                        with a certificate";
             let what = format!("does not speak TLS as CloudFront does: {why}");
             vec![problem(Code::TlsVersion, Severity::Error, what, todo)]
         }
         Seen::NameUnknown => {
-            let what = "has no certificate for it and says so (unrecognized_name)".to_owned();
+            let what = "has no certificate for it and says so in an alert".to_owned();
             vec![problem(
                 Code::TlsNameMismatch,
                 Severity::Error,
