@@ -6,7 +6,7 @@ use failopen_tests::template::{load, object, repository, template};
 use serde_json::{Value, json};
 
 /// What a call of the adapters needs in IAM: the SDK's method, our port's method, the action.
-const CALLS: [(&str, &str, &str); 26] = [
+const CALLS: [(&str, &str, &str); 27] = [
     ("get_distribution_config", "distribution", "cloudfront:GetDistributionConfig"),
     ("get_distribution", "distribution_status", "cloudfront:GetDistribution"),
     ("get_cache_policy", "policy", "cloudfront:GetCachePolicy"),
@@ -19,6 +19,7 @@ const CALLS: [(&str, &str, &str); 26] = [
     ("get_health_check", "health_check", "route53:GetHealthCheck"),
     ("list_health_checks", "health_check_by_reference", "route53:ListHealthChecks"),
     ("get_health_check_status", "checkers", "route53:GetHealthCheckStatus"),
+    ("get_metric_statistics", "reported_health", "cloudwatch:GetMetricStatistics"),
     ("create_health_check", "create_health_check", "route53:CreateHealthCheck"),
     ("change_tags_for_resource", "tag_health_check", "route53:ChangeTagsForResource"),
     ("update_health_check", "update_health_check", "route53:UpdateHealthCheck"),
@@ -36,10 +37,13 @@ const CALLS: [(&str, &str, &str); 26] = [
 ];
 
 /// As [`CALLS`], for methods that are not one port method each.
-const SIGNALS: [(&str, &str, &str); 3] = [
+const SIGNALS: [(&str, &str, &str); 6] = [
     ("publish", "notify", "sns:Publish"),
     ("invoke", "request_converge", "lambda:InvokeFunction"),
     ("invoke", "invoke_again", "lambda:InvokeFunction"),
+    ("get_policy", "react_policy", "lambda:GetPolicy"),
+    ("invoke", "react_reaches_flip", "lambda:InvokeFunction"),
+    ("invoke", "flip_may_be_invoked", "lambda:InvokeFunction"),
 ];
 
 /// What a role may do although no code calls it: Lambda and the SDK do it on the function's behalf.
@@ -119,6 +123,7 @@ fn only_what_cannot_be_limited_is_granted_on_everything() {
     }
     let expected = [
         "cloudwatch:DescribeAlarms",
+        "cloudwatch:GetMetricStatistics",
         "cloudwatch:PutMetricData",
         "route53:CreateHealthCheck",
         "route53:ListHealthChecks",

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use crate::clock::FakeClock;
 use crate::cloudfront::CloudFront;
 use crate::cloudwatch::Alarms;
+use crate::engine::Ways;
 use crate::faults::{Gate, Injection, Moment, RuleBuilder};
 use crate::health::HealthChecks;
 use crate::ledger::Ledger;
@@ -40,6 +41,7 @@ struct State {
     outbox: RefCell<Outbox>,
     probes: RefCell<Probes>,
     names: RefCell<Names>,
+    engine: RefCell<Ways>,
 }
 
 /// What became of a process that ran on the fake.
@@ -73,6 +75,7 @@ impl FakeCloud {
                 outbox: RefCell::default(),
                 probes: RefCell::default(),
                 names: RefCell::default(),
+                engine: RefCell::default(),
             }),
         }
     }
@@ -111,6 +114,10 @@ impl FakeCloud {
 
     pub fn names(&self) -> RefMut<'_, Names> {
         self.state.names.borrow_mut()
+    }
+
+    pub fn engine(&self) -> RefMut<'_, Ways> {
+        self.state.engine.borrow_mut()
     }
 
     pub(crate) fn gate(&self) -> &RefCell<Gate> {

@@ -149,6 +149,13 @@ impl HealthChecks {
         Ok(Checkers { reporting: CHECKERS, healthy: if up { CHECKERS } else { 0 } })
     }
 
+    /// The metric HealthCheckStatus: a minute's value comes when the minute is over.
+    pub(crate) fn reported(&self, id: &HealthCheckId, now: Timestamp) -> Result<Option<bool>, Refusal> {
+        let Some(check) = self.checks.get(id) else { return Ok(None) };
+        let begun = check.created_at + SignedDuration::from_mins(1) <= now;
+        Ok((begun && !check.observed.config.disabled).then(|| self.is_healthy(id, now)))
+    }
+
     /// What Route 53 makes of a check when it answers a query. A new check is healthy until enough data arrives, a
     /// disabled one always; Inverted turns the verdict over (DOC R53, MODEL). A record without a check is healthy, and so
     /// is one whose check is gone ("the effect is then unpredictable", DOC MODEL: assumed).

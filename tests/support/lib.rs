@@ -8,6 +8,7 @@ pub mod cloud;
 pub mod cloudfront;
 pub mod cloudwatch;
 pub mod document;
+pub mod engine;
 pub mod events;
 pub mod faults;
 pub mod functions;

@@ -18,6 +18,8 @@ pub enum Operation {
     GetHealthCheck,
     ListHealthChecks,
     GetHealthCheckStatus,
+    /// The metric that a health check reports.
+    GetMetricStatistics,
     CreateHealthCheck,
     ChangeTagsForResource,
     UpdateHealthCheck,
@@ -40,6 +42,12 @@ pub enum Operation {
     GetPolicy,
     /// A question to DNS.
     Resolve,
+    /// Lambda's GetPolicy of react.
+    GetReactPolicy,
+    /// provision asks react whether it may invoke flip.
+    AskReact,
+    /// react asks Lambda whether it may invoke flip.
+    DryRunFlip,
     /// react asks flip.
     InvokeFlip,
     /// A function continues its own work.
@@ -51,7 +59,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub const ALL: [Operation; 31] = [
+    pub const ALL: [Operation; 35] = [
         Operation::GetDistributionConfig,
         Operation::GetDistribution,
         Operation::UpdateDistribution,
@@ -62,6 +70,7 @@ impl Operation {
         Operation::GetHealthCheck,
         Operation::ListHealthChecks,
         Operation::GetHealthCheckStatus,
+        Operation::GetMetricStatistics,
         Operation::CreateHealthCheck,
         Operation::ChangeTagsForResource,
         Operation::UpdateHealthCheck,
@@ -78,6 +87,9 @@ impl Operation {
         Operation::HealthProbe,
         Operation::GetPolicy,
         Operation::Resolve,
+        Operation::GetReactPolicy,
+        Operation::AskReact,
+        Operation::DryRunFlip,
         Operation::InvokeFlip,
         Operation::InvokeAgain,
         Operation::Publish,
@@ -100,6 +112,7 @@ impl Operation {
             Operation::GetHealthCheck => "GetHealthCheck",
             Operation::ListHealthChecks => "ListHealthChecks",
             Operation::GetHealthCheckStatus => "GetHealthCheckStatus",
+            Operation::GetMetricStatistics => "GetMetricStatistics",
             Operation::CreateHealthCheck => "CreateHealthCheck",
             Operation::ChangeTagsForResource => "ChangeTagsForResource",
             Operation::UpdateHealthCheck => "UpdateHealthCheck",
@@ -116,6 +129,9 @@ impl Operation {
             Operation::HealthProbe => "HealthProbe",
             Operation::GetPolicy => "GetPolicy",
             Operation::Resolve => "Resolve",
+            Operation::GetReactPolicy => "GetPolicy(react)",
+            Operation::AskReact => "Invoke(react)",
+            Operation::DryRunFlip => "Invoke(DryRun)",
             Operation::InvokeFlip => "Invoke",
             Operation::InvokeAgain => "Invoke(self)",
             Operation::Publish => "Publish",
@@ -144,6 +160,7 @@ impl Operation {
             | Operation::GetHealthCheck
             | Operation::ListHealthChecks
             | Operation::GetHealthCheckStatus
+            | Operation::GetMetricStatistics
             | Operation::DescribeAlarms
             | Operation::ListTagsForResource
             | Operation::Query
@@ -153,6 +170,9 @@ impl Operation {
             | Operation::HealthProbe
             | Operation::GetPolicy
             | Operation::Resolve
+            | Operation::GetReactPolicy
+            | Operation::AskReact
+            | Operation::DryRunFlip
             | Operation::InvokeFlip
             | Operation::InvokeAgain
             | Operation::Publish

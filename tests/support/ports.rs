@@ -7,10 +7,11 @@ use failopen::health_probe::{HealthProbe, HealthProbed};
 use failopen::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostname, OwnerMark, ProtectionName};
 use failopen::ledger::Row;
 use failopen::port::{
-    Apply, ChangeAction, Checkers, Converge, Delegation, DistributionStatus, Fault, HealthCheckConfig, Message, Metric,
-    Observe, ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange,
-    RecordSet, Resolution, Respond,
+    Apply, ChangeAction, Checkers, Converge, Delegation, DistributionStatus, Fault, FaultKind, HealthCheckConfig,
+    Message, Metric, Observe, ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution,
+    RecordChange, RecordSet, Resolution, Respond,
 };
+use failopen::reach::FlipReach;
 use failopen::resolution::Ending;
 use failopen::rows::{Rows, UnreadableRow};
 use failopen::secret::Secret;
@@ -20,6 +21,7 @@ use failopen::tombstone::{Slot, Tombstone};
 use crate::cloud::FakeCloud;
 use crate::log::Operation;
 use crate::outbox::Answer;
+use crate::refusal::Refusal;
 
 impl Observe for FakeCloud {
     async fn distribution(&self, id: &DistributionId) -> Result<RawDistribution, Fault> {
@@ -57,6 +59,28 @@ impl Observe for FakeCloud {
     async fn checkers(&self, id: &HealthCheckId) -> Result<Checkers, Fault> {
         let act = || self.health().checkers(id, self.clock().aws_now());
         self.call(Operation::GetHealthCheckStatus, id.to_string(), act).await
+    }
+
+    async fn reported_health(&self, id: &HealthCheckId) -> Result<Option<bool>, Fault> {
+        let act = || self.health().reported(id, self.clock().aws_now());
+        self.call(Operation::GetMetricStatistics, id.to_string(), act).await
+    }
+
+    async fn react_policy(&self) -> Result<Option<String>, Fault> {
+        self.call(Operation::GetReactPolicy, String::new(), || Ok(self.engine().react_policy.clone())).await
+    }
+
+    async fn react_reaches_flip(&self) -> Result<FlipReach, Fault> {
+        self.call(Operation::AskReact, String::new(), || Ok(self.engine().flip.clone())).await
+    }
+
+    async fn flip_may_be_invoked(&self) -> Result<(), Fault> {
+        let act = || match &self.engine().flip {
+            FlipReach::Allowed => Ok(()),
+            FlipReach::Denied { why } => Err(Refusal::new(FaultKind::AccessDenied, why.clone())),
+            FlipReach::Unknown { why } => Err(Refusal::new(FaultKind::Unknown, why.clone())),
+        };
+        self.call(Operation::DryRunFlip, String::new(), act).await
     }
 
     async fn alarms(&self, names: &[AlarmName]) -> Result<Vec<ObservedAlarm>, Fault> {

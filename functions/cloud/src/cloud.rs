@@ -11,6 +11,7 @@ use failopen::port::{
     ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange, RecordSet,
     Respond,
 };
+use failopen::reach::FlipReach;
 use failopen::resolution::{Delegation, Resolution};
 use failopen::rows::{Rows, UnreadableRow};
 use failopen::secret::Secret;
@@ -23,6 +24,7 @@ use crate::health_check::HealthChecks;
 use crate::ledger::Ledger;
 use crate::network::Network;
 use crate::policies::Policies;
+use crate::reports::Reports;
 use crate::route53::Zones;
 use crate::signals::Signals;
 
@@ -33,6 +35,7 @@ pub struct Cloud {
     pub(crate) zones: Zones,
     pub(crate) health_checks: HealthChecks,
     pub(crate) alarms: Alarms,
+    pub(crate) reports: Reports,
     pub(crate) ledger: Ledger,
     pub(crate) signals: Signals,
     pub(crate) network: Network,
@@ -77,6 +80,22 @@ impl Observe for Cloud {
 
     async fn checkers(&self, id: &HealthCheckId) -> Result<Checkers, Fault> {
         self.health_checks.checkers(id).await
+    }
+
+    async fn reported_health(&self, id: &HealthCheckId) -> Result<Option<bool>, Fault> {
+        self.reports.health(id).await
+    }
+
+    async fn react_policy(&self) -> Result<Option<String>, Fault> {
+        self.signals.react_policy().await
+    }
+
+    async fn react_reaches_flip(&self) -> Result<FlipReach, Fault> {
+        self.signals.react_reaches_flip().await
+    }
+
+    async fn flip_may_be_invoked(&self) -> Result<(), Fault> {
+        self.signals.flip_may_be_invoked().await
     }
 
     async fn alarms(&self, names: &[AlarmName]) -> Result<Vec<ObservedAlarm>, Fault> {

@@ -16,6 +16,7 @@ use crate::health_check::HealthChecks;
 use crate::ledger::Ledger;
 use crate::network::Network;
 use crate::policies::Policies;
+use crate::reports::Reports;
 use crate::route53::Zones;
 use crate::signals::Signals;
 
@@ -50,6 +51,7 @@ pub(crate) fn cloud(sdk: &SdkConfig, settings: Settings) -> Cloud {
         health_checks: HealthChecks::new(route53.clone()),
         zones: Zones::new(route53, sdk.clone()),
         alarms: Alarms::new(cloudwatch.clone()),
+        reports: Reports::new(cloudwatch.clone()),
         ledger: Ledger::new(aws_sdk_dynamodb::Client::new(sdk), settings.ledger_table),
         signals: Signals {
             sns: aws_sdk_sns::Client::new(sdk),
@@ -57,6 +59,7 @@ pub(crate) fn cloud(sdk: &SdkConfig, settings: Settings) -> Cloud {
             cloudwatch,
             notification_topic: settings.notification_topic,
             flip_function: settings.flip_function,
+            react_function: settings.react_function,
             function_name: settings.function_name,
         },
         network: Network::new(settings.resolver),
@@ -78,6 +81,7 @@ pub(crate) struct Settings {
     pub(crate) ledger_table: Option<String>,
     pub(crate) notification_topic: Option<String>,
     pub(crate) flip_function: Option<String>,
+    pub(crate) react_function: Option<String>,
     pub(crate) function_name: Option<String>,
     pub(crate) resolver: Option<SocketAddr>,
 }
@@ -98,6 +102,7 @@ impl Settings {
             ledger_table: variables.get("FAILOPEN_LEDGER_TABLE"),
             notification_topic: variables.get("FAILOPEN_NOTIFICATION_TOPIC"),
             flip_function: variables.get("FAILOPEN_FLIP_FUNCTION"),
+            react_function: variables.get("FAILOPEN_REACT_FUNCTION"),
             function_name: variables.get("AWS_LAMBDA_FUNCTION_NAME"),
             resolver,
         })

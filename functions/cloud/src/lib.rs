@@ -21,6 +21,8 @@ mod names;
 mod network;
 mod policies;
 mod probe;
+mod reach;
+mod reports;
 mod route53;
 mod runtime;
 mod signals;

@@ -216,6 +216,7 @@ async fn judged(spec: &Spec, records: &[Entry<'_>]) -> Vec<Finding> {
         unreadable: Vec::new(),
         application: None,
         hosts: None,
+        reach: None,
         names,
         denied: Vec::new(),
     };

@@ -26,6 +26,7 @@ pub(crate) struct Signals {
     pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
     pub(crate) notification_topic: Option<String>,
     pub(crate) flip_function: Option<String>,
+    pub(crate) react_function: Option<String>,
     pub(crate) function_name: Option<String>,
 }
 
@@ -96,7 +97,7 @@ impl Signals {
     }
 }
 
-fn named<'a>(value: Option<&'a str>, variable: &str, operation: &'static str) -> Result<&'a str, Fault> {
+pub(crate) fn named<'a>(value: Option<&'a str>, variable: &str, operation: &'static str) -> Result<&'a str, Fault> {
     value.ok_or_else(|| {
         Fault::new(FaultKind::Refused, operation, format!("{variable} is not set, so there is nobody to send this to"))
     })

@@ -37,6 +37,7 @@ impl Received {
 }
 
 /// One answer to send.
+#[derive(Clone)]
 pub(crate) struct Reply {
     status: u16,
     headers: Vec<(String, String)>,

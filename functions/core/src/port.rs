@@ -18,6 +18,7 @@ use crate::id::{AlarmName, ChangeId, DistributionId, ETag, HealthCheckId, Hostna
 use crate::ledger::{Row, Versioned};
 use crate::posture::Side;
 pub use crate::probe::{Probe, ProbeOutcome};
+use crate::reach::FlipReach;
 pub use crate::resolution::{Delegation, Resolution};
 use crate::rows::{Rows, UnreadableRow};
 use crate::secret::Secret;
@@ -46,6 +47,10 @@ pub trait Observe {
     /// a pause, never to decide a flip.
     async fn checkers(&self, id: &HealthCheckId) -> Result<Checkers, Fault>;
 
+    /// GetMetricStatistics: what Route 53 last reported of a check's status, for checks that have no checkers to ask. `None` where
+    /// it has reported nothing in the last minutes.
+    async fn reported_health(&self, id: &HealthCheckId) -> Result<Option<bool>, Fault>;
+
     /// DescribeAlarms by name, metric and composite; a name that does not exist comes back as missing.
     async fn alarms(&self, names: &[AlarmName]) -> Result<Vec<ObservedAlarm>, Fault>;
     /// The owner mark in an alarm's tags (ListTagsForResource); `None` where it carries none.
@@ -62,6 +67,13 @@ pub trait Observe {
             Slot::Free | Slot::Buried(_) => Ok(None),
         }
     }
+
+    /// Lambda's GetPolicy of react: who may invoke it, as JSON; `None` where it has no policy.
+    async fn react_policy(&self) -> Result<Option<String>, Fault>;
+    /// Asks react whether it may invoke flip.
+    async fn react_reaches_flip(&self) -> Result<FlipReach, Fault>;
+    /// Asks Lambda whether this function may invoke flip, and invokes nothing.
+    async fn flip_may_be_invoked(&self) -> Result<(), Fault>;
 
     /// One TLS-verified HTTPS request, not redirected.
     async fn probe(&self, probe: &Probe) -> ProbeOutcome;

@@ -14,6 +14,7 @@ use crate::port::{
     Apply, Checkers, Converge, DistributionStatus, Fault, FaultKind, HealthCheckConfig, Message, Metric, Observe,
     ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange, RecordSet,
 };
+use crate::reach::FlipReach;
 use crate::resolution::{Delegation, Ending, Resolution};
 use crate::rows::{Rows, UnreadableRow};
 use crate::spec::Zone;
@@ -73,6 +74,22 @@ impl Observe for SampleCloud {
 
     async fn checkers(&self, _: &HealthCheckId) -> Result<Checkers, Fault> {
         absent("GetHealthCheckStatus")
+    }
+
+    async fn reported_health(&self, _: &HealthCheckId) -> Result<Option<bool>, Fault> {
+        absent("GetMetricStatistics")
+    }
+
+    async fn react_policy(&self) -> Result<Option<String>, Fault> {
+        absent("GetPolicy")
+    }
+
+    async fn react_reaches_flip(&self) -> Result<FlipReach, Fault> {
+        absent("Invoke")
+    }
+
+    async fn flip_may_be_invoked(&self) -> Result<(), Fault> {
+        absent("Invoke")
     }
 
     async fn alarms(&self, _: &[AlarmName]) -> Result<Vec<ObservedAlarm>, Fault> {

@@ -1,5 +1,6 @@
 //! What the function knows about its own deployment.
 
+use failopen::id::AlarmName;
 use failopen::preflight::AllowLists;
 
 /// Settings of the stack that this function belongs to. Built once, while the function starts.
@@ -63,6 +64,11 @@ impl Engine {
         )
     }
 
+    /// ARN that an alarm of this account and Region has.
+    pub(crate) fn alarm_arn(&self, name: &AlarmName) -> String {
+        format!("arn:{}:cloudwatch:{}:{}:alarm:{name}", self.partition, self.region, self.account)
+    }
+
     /// The sentence that ends every failure.
     pub(crate) fn see(&self) -> String {
         format!("Details: CloudWatch log group {}.", self.log_group)
@@ -76,6 +82,14 @@ mod tests {
     fn engine() -> Engine {
         let react = "arn:aws:lambda:us-east-1:111122223333:function:react";
         Engine::new(react, "/aws/lambda/provision", AllowLists::default(), None).expect("an ARN")
+    }
+
+    #[test]
+    fn an_alarm_is_named_where_the_engine_is() {
+        assert_eq!(
+            engine().alarm_arn(&AlarmName::new("failopen-www-inspection")),
+            "arn:aws:cloudwatch:us-east-1:111122223333:alarm:failopen-www-inspection"
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use failopen::health_check;
 use failopen::id::HealthCheckId;
 use failopen::ledger::{Answered, Lifecycle, Made, MadeHealthCheck, MadeRecords, Replaced, Row};
 use failopen::port::{Apply, Clock, Observe};
-use failopen::preflight::{Observed, findings, refusing};
+use failopen::preflight::{Observed, Occasion, Questions, findings, refusing};
 use failopen::properties::{self, Problem};
 use failopen::records;
 use failopen::spec::{Dns, Preflight, Spec};
@@ -21,7 +21,7 @@ use jiff::SignedDuration;
 
 use crate::entry::{Entry, confirm_wanted, overtaken};
 use crate::event::Kind;
-use crate::hosts::{Occasion, Questions, last_look};
+use crate::hosts::last_look;
 use crate::job::Job;
 use crate::observation::{neighbors, observe};
 use crate::respond::answer;
@@ -52,7 +52,7 @@ pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>)
     if let Some(stop) = present.and_then(|row| overtaken(job, row)) {
         return Err(withdraw(job, &on_the_way(job, &spec), Deleting::IsLeftAlone, stop).await);
     }
-    let observed = observe(job.cloud, job.clock, &spec, &job.owner, neighbors, Occasion::Change).await?;
+    let observed = observe(job.cloud, job.clock, job.engine, &spec, &job.owner, neighbors, Occasion::Change).await?;
     let findings = findings(&spec, &job.owner, &observed);
     if !findings.is_empty() {
         tracing::warn!(protection = %spec.name, step = "preflight", because = summary(&findings), "preflight has findings");

@@ -21,7 +21,7 @@ const HEALTHY_WITHIN: SignedDuration = SignedDuration::from_mins(9);
 /// The check that the PRIMARY record and the alarm will use.
 pub(crate) struct Chosen {
     pub(crate) id: HealthCheckId,
-    /// Made or changed by this request: what its checkers said before means nothing any more.
+    /// Made, changed or named anew by this request: what its checkers said before means nothing any more.
     pub(crate) is_new: bool,
 }
 
@@ -35,8 +35,9 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
     let own = own.map_err(|fault| Stop::fault("Reading the health checks", &fault))?;
     match (choose(&spec.health_check, &spec.inspection, &own), &spec.health_check) {
         (Choice::Adopt(id), _) => {
+            let is_new = is_new(&entry.row, &id);
             use_check(job, entry, MadeHealthCheck { caller_reference: None, id: Some(id.clone()) }).await?;
-            Ok(Chosen { id, is_new: false })
+            Ok(Chosen { id, is_new })
         }
         (Choice::Keep(present), _) => {
             use_check(job, entry, recorded(&present)).await?;
@@ -56,8 +57,17 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
             Ok(Chosen { id, is_new: true })
         }
         (Choice::Update(_) | Choice::Create, HealthCheckSpec::Adopted { id }) => {
-            Ok(Chosen { id: id.clone(), is_new: false })
+            Ok(Chosen { id: id.clone(), is_new: is_new(&entry.row, id) })
         }
+    }
+}
+
+/// Whether traffic does not hang on an adopted check yet. The records tell, because they are written after it: a retry finds the
+/// check in the row that the first attempt put there.
+fn is_new(row: &Row, id: &HealthCheckId) -> bool {
+    match (&row.made.records, &row.made.health_check) {
+        (Some(records), _) => records.primary_health_check != *id,
+        (None, made) => made.as_ref().is_none_or(|made| made.id.as_ref() != Some(id)),
     }
 }
 
@@ -153,44 +163,41 @@ async fn update<C: Observe + Apply, K: Clock>(
     Ok(())
 }
 
-/// Waits until the checkers have reported and call inspection healthy: a new check counts as healthy until then, which
-/// proves nothing.
+/// Waits until inspection is reported healthy, by the checkers or, where a check has none, by its metric: a new check counts as
+/// healthy until then, which proves nothing.
 pub(crate) async fn wait_until_healthy<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     spec: &Spec,
     id: &HealthCheckId,
 ) -> Result<(), Stop> {
     let give_up = job.clock.now() + HEALTHY_WITHIN;
-    loop {
+    let has_checkers = loop {
         let check = job.persist(async || job.cloud.health_check(id).await).await;
         match check.map_err(|fault| Stop::fault("Reading the health check", &fault))? {
-            Some(check) if has_checkers(&check.config) => break,
-            Some(_) => return Ok(()),
+            Some(check) => break has_checkers(&check.config),
             // Made a moment ago, or removed by somebody: without it nothing is known about inspection.
             None if job.clock.now() >= give_up || job.pause(POLL).await.is_err() => {
                 return Err(not_healthy(spec, id, "Route 53 does not know it"));
             }
             None => {}
         }
-    }
+    };
     let mut seen = None;
     loop {
-        let fault = match job.cloud.checkers(id).await {
-            Ok(checkers) if checkers.verdict() == Some(true) => {
+        let looked = if has_checkers { checkers(job, id).await } else { reported(job, id).await };
+        let fault = match looked {
+            Ok(Look { is_healthy: true, seen }) => {
                 tracing::info!(
                     protection = %spec.name,
                     step = "health check",
                     outcome = "healthy",
-                    checkers = checkers.reporting,
+                    because = seen,
                     "inspection is healthy"
                 );
                 return Ok(());
             }
-            Ok(checkers) => {
-                seen = Some(match checkers.healthy_percent() {
-                    Some(percent) => format!("{percent} % of {} checkers reach it", checkers.reporting),
-                    None => "no checker has reported yet".to_owned(),
-                });
+            Ok(look) => {
+                seen = Some(look.seen);
                 None
             }
             Err(fault) => Some(fault),
@@ -200,15 +207,42 @@ pub(crate) async fn wait_until_healthy<C: Observe + Apply, K: Clock>(
         if is_denied || job.clock.now() >= give_up || job.pause(POLL).await.is_err() {
             return Err(match (fault, &seen) {
                 (Some(fault), seen) if is_denied || seen.is_none() => unread(&fault),
-                (_, seen) => not_healthy(spec, id, seen.as_deref().unwrap_or("no checker has reported yet")),
+                (_, seen) => not_healthy(spec, id, seen.as_deref().unwrap_or("nothing has been reported yet")),
             });
         }
     }
 }
 
+/// What a health check says now.
+struct Look {
+    is_healthy: bool,
+    /// For people.
+    seen: String,
+}
+
+async fn checkers<C: Observe, K: Clock>(job: &Job<'_, C, K>, id: &HealthCheckId) -> Result<Look, Fault> {
+    let checkers = job.cloud.checkers(id).await?;
+    let seen = match checkers.healthy_percent() {
+        Some(percent) => format!("{percent} % of {} checkers reach it", checkers.reporting),
+        None => "no checker has reported yet".to_owned(),
+    };
+    Ok(Look { is_healthy: checkers.verdict() == Some(true), seen })
+}
+
+/// Of a check that is calculated from others or from an alarm, only its metric is known.
+async fn reported<C: Observe, K: Clock>(job: &Job<'_, C, K>, id: &HealthCheckId) -> Result<Look, Fault> {
+    let reported = job.cloud.reported_health(id).await?;
+    let seen = match reported {
+        Some(true) => "its metric HealthCheckStatus is 1",
+        Some(false) => "its metric HealthCheckStatus is 0",
+        None => "its metric HealthCheckStatus has no value in the last minutes",
+    };
+    Ok(Look { is_healthy: reported == Some(true), seen: seen.to_owned() })
+}
+
 /// Nothing is known about inspection: neither its owner nor its firewall can help.
 fn unread(fault: &Fault) -> Stop {
-    Stop::fault("The distribution was not pointed at inspection: reading what the health checkers report", fault)
+    Stop::fault("The distribution was not pointed at inspection: reading what the health check reports", fault)
 }
 
 fn not_healthy(spec: &Spec, id: &HealthCheckId, seen: &str) -> Stop {

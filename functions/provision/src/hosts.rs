@@ -1,78 +1,20 @@
 //! Asks both hosts whether they would serve: before anything is changed, and once more right before traffic is sent there.
 
 use failopen::forwarding::Policies;
-use failopen::handshake::{Side, looks};
+use failopen::handshake::looks;
 use failopen::health_probe::HealthProbe;
 use failopen::id::OwnerMark;
-use failopen::ledger::{Lifecycle, Row};
+use failopen::ledger::Row;
 use failopen::observe::first_alive;
 use failopen::port::{Apply, Clock, Observe, ProbeOutcome};
-use failopen::preflight::{self, Hosts, Observed, refusing};
+use failopen::preflight::{self, Hosts, Observed, Questions, refusing};
 use failopen::probe;
-use failopen::spec::{EdgeFailOpen, Preflight, Spec};
+use failopen::spec::Spec;
 use failopen::wiring::{Ours, wire};
 use futures_util::future::{OptionFuture, join3};
 
 use crate::job::Job;
 use crate::stop::Stop;
-
-/// Why the world is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Occasion {
-    /// A Create or an Update.
-    Change,
-    /// Somebody wants to know: everything is asked.
-    Plan,
-}
-
-/// What the hosts are asked: only what the request leads to anew. An Update that leaves alone how traffic goes must not fail
-/// because a host is down that it has nothing to do with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Questions {
-    /// DNS about the hosts, the record and the zone.
-    pub(crate) names: bool,
-    handshakes: bool,
-    health: bool,
-    application: bool,
-}
-
-impl Questions {
-    /// The Update that CloudFormation sends to roll a failed one back leads to where traffic was before, and asks nothing.
-    pub(crate) fn of(spec: &Spec, row: Option<&Row>, occasion: Occasion) -> Self {
-        if spec.preflight == Preflight::Skip {
-            return Self::default();
-        }
-        let all = Self { names: true, handshakes: true, health: true, application: true };
-        if occasion == Occasion::Plan {
-            return all;
-        }
-        match row.map(|row| (row.lifecycle, &row.spec)) {
-            None | Some((Lifecycle::Creating | Lifecycle::Deleting, _)) => all,
-            Some((Lifecycle::Updating, _)) => Self::default(),
-            Some((Lifecycle::Active, before)) => {
-                let is_new = |side: Side| side.is_new(spec, Some(before));
-                let edge_begins = before.automation.edge_fail_open == EdgeFailOpen::Off
-                    && spec.automation.edge_fail_open != EdgeFailOpen::Off;
-                let same_health = before.inspection == spec.inspection && before.health_check == spec.health_check;
-                let same_application = before.application == spec.application
-                    && before.origin_port == spec.origin_port
-                    && before.distribution == spec.distribution
-                    && before.application_check == spec.application_check;
-                Self {
-                    // The verdict knows what is new.
-                    names: true,
-                    handshakes: is_new(Side::Inspection) || is_new(Side::Application) || edge_begins,
-                    health: !same_health,
-                    application: !same_application,
-                }
-            }
-        }
-    }
-
-    fn asks_hosts(self) -> bool {
-        self.handshakes || self.health || self.application
-    }
-}
 
 /// What the hosts answered; `None` where nobody asked.
 #[derive(Default)]

@@ -16,6 +16,7 @@ mod job;
 mod names;
 mod observation;
 mod preview;
+mod reach;
 mod records;
 mod removal;
 mod respond;

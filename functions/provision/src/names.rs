@@ -7,8 +7,6 @@ use failopen::preflight::{Names, Observed};
 use failopen::spec::{Dns, Spec};
 use futures_util::future::{OptionFuture, join4};
 
-use crate::hosts::Questions;
-
 /// What DNS says about inspection, the application, another DNS service's failover record and the zone.
 pub(crate) async fn names<C: Observe>(cloud: &C, spec: &Spec, observed: &Observed, questions: &Questions) -> Names {
     if !questions.names {

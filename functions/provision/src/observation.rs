@@ -9,14 +9,16 @@ use failopen::health_check::claimed;
 use failopen::id::{HealthCheckId, OwnerMark, ProtectionName};
 use failopen::ledger::Row;
 use failopen::port::{Clock, Fault, FaultKind, Observe, ObservedHealthCheck, ObservedZone, RecordSet};
-use failopen::preflight::{Names, Observed};
+use failopen::preflight::{Names, Observed, Occasion, Questions};
 use failopen::rows::Rows;
 use failopen::spec::{HealthCheckSpec, Spec, Zone};
-use futures_util::future::join;
+use futures_util::future::{OptionFuture, join3};
 
-use crate::hosts::{self, Occasion, Questions};
+use crate::engine::Engine;
+use crate::hosts;
 use crate::job::persist;
 use crate::names::names;
+use crate::reach;
 use crate::stop::advice;
 
 /// The ledger, as far as it can be read.
@@ -52,6 +54,7 @@ fn unread(fault: &Fault) -> Failure {
 pub(crate) async fn observe<C: Observe, K: Clock>(
     cloud: &C,
     clock: &K,
+    engine: &Engine,
     spec: &Spec,
     owner: &OwnerMark,
     neighbors: Neighbors,
@@ -85,15 +88,20 @@ pub(crate) async fn observe<C: Observe, K: Clock>(
         unreadable,
         application: None,
         hosts: None,
+        reach: None,
         names: Names::default(),
         denied,
     };
     let questions = Questions::of(spec, observed.row(spec, owner), occasion);
     // Together: whoever asked for a plan is waiting.
-    let (answers, names) =
-        join(hosts::ask(cloud, clock, spec, owner, &questions, &observed), names(cloud, spec, &observed, &questions))
-            .await;
+    let (answers, names, reach) = join3(
+        hosts::ask(cloud, clock, spec, owner, &questions, &observed),
+        names(cloud, spec, &observed, &questions),
+        OptionFuture::from(questions.reach.then(|| reach::ask(cloud, clock, engine, spec))),
+    )
+    .await;
     (observed.hosts, observed.application, observed.names) = (answers.hosts, answers.application, names);
+    observed.reach = reach;
     Ok(observed)
 }
 

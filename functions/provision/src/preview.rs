@@ -8,7 +8,6 @@ use failopen::properties::{self, Problem};
 use serde_json::{Map, Value};
 
 use crate::engine::Engine;
-use crate::hosts::Occasion;
 use crate::observation::{neighbors, observe};
 
 /// Stands for the mark of a resource that does not exist yet.
@@ -37,7 +36,7 @@ pub(crate) async fn preview<C: Observe, K: Clock>(
     // Who asks is no resource of a stack, so what exists under this name is taken for what is meant.
     let present = neighbors.rows.iter().find(|row| row.name == spec.name).map(|row| row.owner.clone());
     let owner = present.unwrap_or_else(|| OwnerMark::new(NOBODY));
-    let observed = observe(cloud, clock, &spec, &owner, neighbors, Occasion::Plan).await?;
+    let observed = observe(cloud, clock, engine, &spec, &owner, neighbors, Occasion::Plan).await?;
     answer(&plan(&spec, &owner, &observed, &engine.react_function))
 }
 

@@ -1,4 +1,4 @@
-//! The five forms in which react is called. An event only says *where to look*; nothing else of it is used.
+//! The six forms in which react is called. An event only says *where to look*; nothing else of it is used.
 //!
 //! The structs of `aws_lambda_events` refuse metric-math alarms, composite alarms without a suppressor and SNS messages
 //! without `AlarmArn`, so the few fields that matter are read leniently here.
@@ -15,6 +15,11 @@ pub enum Look {
     Tick,
     /// At one of them, asked for by name.
     Protection(ProtectionName),
+}
+
+/// Whether the event asks for no protection, but for what react is able to do.
+pub(crate) fn is_check(event: &Value) -> bool {
+    event.get("action").and_then(Value::as_str) == Some("check")
 }
 
 /// Reads an event of any of the five forms.
@@ -48,7 +53,7 @@ pub fn parse(event: &Value) -> Result<Look, String> {
             .ok_or_else(|| "the alarm event names no alarm in `alarmArn` or `alarmData.alarmName`".to_owned());
     }
     Err("the event is none of: a CloudWatch alarm action, the same inside SNS, EventBridge's `CloudWatch Alarm State \
-         Change`, {\"action\":\"tick\"}, {\"action\":\"decide\",\"protection\":\"…\"}"
+         Change`, {\"action\":\"tick\"}, {\"action\":\"decide\",\"protection\":\"…\"}, {\"action\":\"check\"}"
         .to_owned())
 }
 
@@ -61,7 +66,7 @@ fn parse_action(action: &Value, event: &Value) -> Result<Look, String> {
             .filter(|name| !name.is_empty())
             .map(|name| Look::Protection(ProtectionName::new(name)))
             .ok_or_else(|| "field `protection` is missing: `decide` needs the name of one".to_owned()),
-        _ => Err(format!("field `action` is {action}; react knows `tick` and `decide`")),
+        _ => Err(format!("field `action` is {action}; react knows `tick`, `decide` and `check`")),
     }
 }
 

@@ -11,8 +11,9 @@ use failopen::ledger::{Latch, Versioned};
 use failopen::limits::{ATTEMPT, CALL, FLIP_LIFE, PROBE, SPARE, within};
 use failopen::notice::{self, Seen};
 use failopen::observe::{failover, read_drift};
-use failopen::port::{Apply, Clock, Converge, Metric, Observe};
+use failopen::port::{Apply, Clock, Converge, FaultKind, Metric, Observe};
 use failopen::posture::{Posture, Traffic, traffic};
+use failopen::reach::FlipReach;
 use failopen::rows::{Rows, UnreadableRow};
 use futures_util::StreamExt;
 use futures_util::future::join;
@@ -58,9 +59,32 @@ pub async fn handle<C: Observe + Apply, K: Clock>(
     deadline: Timestamp,
     event: Value,
 ) -> Result<Value, Failure> {
+    if event::is_check(&event) {
+        return check(cloud, clock, deadline).await;
+    }
     let look = event::parse(&event).map_err(Failure::invalid)?;
     let decided = within(clock, deadline - SPARE, look_and_decide(commands, cloud, clock, deadline, look)).await;
     decided.unwrap_or_else(|| Err(out_of_time()))
+}
+
+/// Whether react could ask flip, found out without asking it: provision's preflight and people want to know beforehand.
+async fn check<C: Observe, K: Clock>(cloud: &C, clock: &K, deadline: Timestamp) -> Result<Value, Failure> {
+    let reach = match within(clock, deadline - SPARE, cloud.flip_may_be_invoked()).await {
+        Some(Ok(())) => FlipReach::Allowed,
+        Some(Err(fault)) => match fault.kind {
+            FaultKind::AccessDenied | FaultKind::NotFound | FaultKind::Refused => {
+                FlipReach::Denied { why: fault.to_string() }
+            }
+            FaultKind::Throttled | FaultKind::Stale | FaultKind::Unknown | FaultKind::Malformed => {
+                FlipReach::Unknown { why: fault.to_string() }
+            }
+        },
+        None => return Err(out_of_time()),
+    };
+    tracing::info!(reach = ?reach, "Asked whether flip may be invoked");
+    let mut answer = json!(reach);
+    answer["decisions"] = json!([]);
+    Ok(answer)
 }
 
 /// A call has hung for so long that Lambda is about to end the function. As a failed event it reaches people; what was begun

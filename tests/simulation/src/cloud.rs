@@ -11,6 +11,7 @@ use failopen::port::{
     ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution, RecordChange, RecordSet,
     Resolution, Respond,
 };
+use failopen::reach::FlipReach;
 use failopen::resolution::Ending;
 use failopen::rows::{Rows, UnreadableRow};
 use failopen::secret::Secret;
@@ -57,6 +58,22 @@ impl Observe for SimCloud {
 
     async fn checkers(&self, id: &HealthCheckId) -> Result<Checkers, Fault> {
         self.call(Operation::GetHealthCheckStatus, self.aws().checkers(id)).await
+    }
+
+    async fn reported_health(&self, id: &HealthCheckId) -> Result<Option<bool>, Fault> {
+        self.call(Operation::GetMetricStatistics, self.aws().reported_health(id)).await
+    }
+
+    async fn react_policy(&self) -> Result<Option<String>, Fault> {
+        self.call(Operation::GetReactPolicy, self.aws().react_policy()).await
+    }
+
+    async fn react_reaches_flip(&self) -> Result<FlipReach, Fault> {
+        self.call(Operation::AskReact, self.aws().react_reaches_flip()).await
+    }
+
+    async fn flip_may_be_invoked(&self) -> Result<(), Fault> {
+        self.call(Operation::DryRunFlip, self.aws().flip_may_be_invoked()).await
     }
 
     async fn alarms(&self, names: &[AlarmName]) -> Result<Vec<ObservedAlarm>, Fault> {

@@ -220,13 +220,18 @@ impl Service {
             | Operation::UpdateHealthCheck
             | Operation::DeleteHealthCheck => Some(Service::Route53),
             Operation::DescribeAlarms
+            | Operation::GetMetricStatistics
             | Operation::ListTagsForResource
             | Operation::PutMetricAlarm
             | Operation::DeleteAlarms => Some(Service::CloudWatch),
             Operation::Query | Operation::GetItem | Operation::PutItem => Some(Service::Ledger),
-            Operation::InvokeFlip | Operation::InvokeAgain | Operation::Publish | Operation::PutMetricData => {
-                Some(Service::Messages)
-            }
+            Operation::GetReactPolicy
+            | Operation::AskReact
+            | Operation::DryRunFlip
+            | Operation::InvokeFlip
+            | Operation::InvokeAgain
+            | Operation::Publish
+            | Operation::PutMetricData => Some(Service::Messages),
             Operation::Probe
             | Operation::Handshakes
             | Operation::HealthProbe

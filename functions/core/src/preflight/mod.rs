@@ -3,6 +3,8 @@
 mod distribution;
 mod dns;
 mod http;
+mod questions;
+mod reach;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,10 +20,12 @@ use crate::health_probe::{HealthProbe, HealthProbed};
 use crate::id::{DistributionId, HealthCheckId, HostedZoneId, Hostname, OwnerMark, ProtectionName};
 use crate::ledger::{MadeDistribution, MadeRecords, Row};
 use crate::port::{ObservedHealthCheck, ObservedZone, ProbeOutcome, RecordSet};
+use crate::reach::Reach;
 use crate::records;
 use crate::spec::{Dns, HealthCheckSpec, Preflight, Spec};
 
 pub use dns::Names;
+pub use questions::{Occasion, Questions};
 
 /// What the engine may touch, as its IAM policies name it: a request outside is refused before any call, by name, instead
 /// of by an AccessDenied somewhere in the middle.
@@ -136,6 +140,8 @@ pub struct Observed {
     /// `None`: they were not asked.
     pub hosts: Option<Hosts>,
     pub names: Names,
+    /// `None`: it was not asked.
+    pub reach: Option<Reach>,
     /// What could not be read because the engine is not allowed to.
     pub denied: Vec<Finding>,
 }
@@ -166,7 +172,8 @@ impl Observed {
     }
 }
 
-/// All findings, in the order distribution, zone, records, health check, alarm, ledger, hosts, application, names.
+/// All findings, in the order distribution, zone, records, health check, alarm, ledger, engine, hosts, application,
+/// names.
 pub fn findings(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Vec<Finding> {
     let mut findings = observed.denied.clone();
     distribution::judge(spec, owner, observed, &mut findings);
@@ -175,6 +182,7 @@ pub fn findings(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Vec<Find
     alarm(owner, observed, &mut findings);
     name(spec, owner, observed, &mut findings);
     unreadable(spec, observed, &mut findings);
+    reach::judge(spec, observed, &mut findings);
     hosts(spec, owner, observed, &mut findings);
     dns::judge(spec, owner, observed, &mut findings);
     findings

@@ -25,6 +25,7 @@ pub(super) fn observed() -> Observed {
         rows: Vec::new(),
         application: Some(ProbeOutcome::Answered { status: 404 }),
         hosts: None,
+        reach: None,
         names: Names::default(),
         denied: Vec::new(),
     }

@@ -72,7 +72,10 @@ pub(crate) async fn play(stage: &Stage<'_>, extent: Extent) -> Result<()> {
                     table.left_out += 1;
                     continue;
                 }
-                for grant in grants.iter().filter(|grant| grant.function == function && grant.action == action) {
+                let needed = |grant: &&Grant| {
+                    grant.function == function && grant.action == action && work.needs(&grant.statement)
+                };
+                for grant in grants.iter().filter(needed) {
                     table.tried += 1;
                     let verdict = tried(&crew, grant, work, step).await?;
                     step.saw(format!("{function:<9} {:<24} {action:<38} {verdict}", grant.statement));

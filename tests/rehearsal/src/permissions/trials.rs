@@ -8,6 +8,8 @@ pub(super) enum Work {
     Create,
     /// Update that changes the health check, there and back.
     Update,
+    /// Update that adopts a health check without checkers of its own, and back.
+    UpdateToCalculated,
     /// Delete of the protection, from where the last one stopped.
     Delete,
     /// Delete by a function that has no time left, and has to hand over to itself.
@@ -29,7 +31,7 @@ pub(super) enum Work {
 }
 
 /// Every trial: function, action and work.
-pub(super) const TRIALS: [(&str, &str, Work); 45] = [
+pub(super) const TRIALS: [(&str, &str, Work); 48] = [
     ("provision", "dynamodb:Scan", Work::Create),
     ("provision", "dynamodb:GetItem", Work::Create),
     ("provision", "dynamodb:PutItem", Work::Create),
@@ -39,6 +41,8 @@ pub(super) const TRIALS: [(&str, &str, Work); 45] = [
     ("provision", "route53:GetHostedZone", Work::Create),
     ("provision", "route53:ListResourceRecordSets", Work::Create),
     ("provision", "cloudwatch:DescribeAlarms", Work::Create),
+    ("provision", "lambda:GetPolicy", Work::Create),
+    ("provision", "lambda:InvokeFunction", Work::Create),
     ("provision", "route53:CreateHealthCheck", Work::Create),
     // What a Create that could not tell whether it had made a check leaves to the next one.
     ("provision", "route53:ListHealthChecks", Work::Create),
@@ -52,6 +56,7 @@ pub(super) const TRIALS: [(&str, &str, Work); 45] = [
     ("provision", "route53:GetHealthCheck", Work::Update),
     ("provision", "cloudwatch:ListTagsForResource", Work::Update),
     ("provision", "route53:UpdateHealthCheck", Work::Update),
+    ("provision", "cloudwatch:GetMetricStatistics", Work::UpdateToCalculated),
     ("react", "dynamodb:Scan", Work::Decide),
     ("react", "cloudfront:GetDistributionConfig", Work::Decide),
     ("react", "cloudwatch:DescribeAlarms", Work::Decide),
@@ -77,6 +82,17 @@ pub(super) const TRIALS: [(&str, &str, Work); 45] = [
     ("provision", "cloudwatch:DeleteAlarms", Work::Delete),
     ("provision", "route53:DeleteHealthCheck", Work::Delete),
 ];
+
+impl Work {
+    /// Whether this work needs the statement. One action stands in two of provision's: it asks react, and goes on with itself.
+    pub(super) fn needs(self, statement: &str) -> bool {
+        match self {
+            Work::HandOver => statement != "AskReact",
+            Work::Create => statement != "InvokeItself",
+            _ => true,
+        }
+    }
+}
 
 /// Whether this trial belongs to the small version: all of react's and flip's, and one read and one write of provision's.
 pub(super) fn is_brief(function: &str, action: &str) -> bool {

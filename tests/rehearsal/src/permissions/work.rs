@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use aws_sdk_route53::types::{HealthCheckConfig, HealthCheckType};
 use serde_json::{Value, json};
 
 use super::trials::Work;
@@ -15,6 +16,8 @@ use crate::stage::Stage;
 
 const NAME: &str = "trial";
 
+/// The reference of a check that is not the protection's.
+const CALCULATED: &str = "calculated";
 /// Seconds that provision is given where it must not get anywhere: less than it keeps back for its answer.
 const NO_TIME: i32 = 30;
 /// Seconds that the template gives it.
@@ -75,7 +78,7 @@ impl Work {
             | Work::StatusOfAll
             | Work::Bypass => true,
             // They go on where the last trial stopped, and each step of theirs is a whole one.
-            Work::Create | Work::Update | Work::HandOver | Work::Delete => false,
+            Work::Create | Work::Update | Work::UpdateToCalculated | Work::HandOver | Work::Delete => false,
         }
     }
 
@@ -94,7 +97,7 @@ impl Crew<'_> {
     pub(super) async fn prepare(&self, work: Work) -> Result<()> {
         match work {
             Work::Create | Work::HandOver | Work::Delete => Ok(()),
-            Work::Update => self.is_there().await,
+            Work::Update | Work::UpdateToCalculated => self.is_there().await,
             Work::Decide | Work::Status | Work::StatusOfAll | Work::Bypass => self.is_at_rest().await,
             Work::Tick => {
                 self.is_at_rest().await?;
@@ -121,6 +124,12 @@ impl Crew<'_> {
         match work {
             Work::Create => aws.hear(provision, &self.request("Create", 2)).await,
             Work::Update => aws.hear(provision, &self.update(3).await?).await,
+            Work::UpdateToCalculated => {
+                let check = self.calculated_check().await?;
+                let mut update = self.update(2).await?;
+                update["ResourceProperties"]["HealthCheck"] = json!({"HealthCheckId": check});
+                aws.hear(provision, &update).await
+            }
             Work::Delete => aws.hear(provision, &self.request("Delete", 2)).await,
             Work::HandOver => {
                 self.give_provision(NO_TIME).await?;
@@ -144,6 +153,19 @@ impl Crew<'_> {
         if work == Work::Create && heard.answer.contains("SUCCESS") {
             ensure!(self.removed().await?, "the protection could not be removed with all permissions");
         }
+        if work == Work::UpdateToCalculated {
+            let answer = self.stage.aws.invoke(&self.deployment.provision, &self.update(2).await?).await?;
+            ensure!(answer["outcome"] == "SUCCESS", "expected the roll-back to succeed, and saw {answer}");
+            let check = self.calculated_check().await?;
+            self.stage
+                .aws
+                .route53
+                .delete_health_check()
+                .health_check_id(check)
+                .send()
+                .await
+                .context("DeleteHealthCheck")?;
+        }
         if work == Work::Update {
             for threshold in [3, 2] {
                 let answer = self.stage.aws.invoke(&self.deployment.provision, &self.update(threshold).await?).await?;
@@ -154,6 +176,26 @@ impl Crew<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A check that is calculated from the protection's own.
+    async fn calculated_check(&self) -> Result<String> {
+        let checks = self.stage.aws.route53.list_health_checks().send().await?;
+        if let Some(check) = checks.health_checks().iter().find(|check| check.caller_reference() == CALCULATED) {
+            return Ok(check.id().to_owned());
+        }
+        let records = self.site.failover_records(&self.stage.aws).await?;
+        let child =
+            records.iter().find_map(|record| record.health_check_id()).context("no record has a health check")?;
+        let config = HealthCheckConfig::builder()
+            .r#type(HealthCheckType::Calculated)
+            .health_threshold(1)
+            .child_health_checks(child)
+            .build()?;
+        let request =
+            self.stage.aws.route53.create_health_check().caller_reference(CALCULATED).health_check_config(config);
+        let created = request.send().await.context("CreateHealthCheck")?;
+        Ok(created.health_check().context("no check was made")?.id().to_owned())
     }
 
     /// Deletes the protection, and tells whether it is gone.
