@@ -1166,3 +1166,13 @@ fn the_sample_distribution_is_the_world_before_us() {
     assert_eq!(after.origins().len(), before.origins().len() + 1);
     assert!(before.origin(&OriginId::new("failopen-www")).is_none());
 }
+
+#[test]
+fn writes_without_an_answer_that_somebody_undoes_at_once_are_one_flip_in_the_ledger() {
+    let world = World::standard();
+    let person = world.clone();
+    world.cloud.on(PUT).first(2).lose_answer(FaultKind::Stale);
+    world.cloud.on(PUT).first(2).after(move |_| person.retarget_by_hand("*", &inspection_origin()));
+    assert_eq!(outcome(&world.flip(converge_now(&world, "bypassed"))), "changed");
+    assert_eq!((puts(&world), world.row().automatic_flips_in_a_day(now(&world))), (3, 1));
+}

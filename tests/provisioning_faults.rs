@@ -658,3 +658,23 @@ fn a_delete_waits_again_where_a_late_create_has_written_and_taken_it_out_meanwhi
     assert!(is_success(&stack.delete()));
     assert!(removed_at.get() >= deployed_at.get() && deployed_at.get().is_some(), "{removed_at:?} {deployed_at:?}");
 }
+
+#[test]
+fn a_behaviour_given_up_and_pointed_at_us_by_break_glass_holds_the_delete_until_it_is_pointed_back() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    stack.set(json!({"Traffic": ["*", "/ours/*"]}));
+    assert!(is_success(&stack.create()));
+    stack.set(json!({"Traffic": ["/ours/*"]}));
+    assert!(is_success(&stack.update()));
+    let restore = json!({"action": "restore", "distribution": distribution(), "from": application_origin(),
+        "to": inspection_origin(), "paths": ["*"], "reason": "the ledger is gone"});
+    world.flip(restore).expect("break-glass works");
+    let answer = stack.delete();
+    assert!(answer["Reason"].as_str().is_some_and(|reason| reason.contains("still used by behaviour `*`")), "{answer}");
+    let records = world.cloud.route53().all_records(&zone().id).to_vec();
+    assert!(records.iter().any(|record| record.set_identifier.is_some()), "its traffic goes on");
+    world.retarget_by_hand("*", &application_origin());
+    assert!(is_success(&stack.delete()));
+    nothing_of_ours_is_left(&world, "it was pointed back");
+}

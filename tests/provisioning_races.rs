@@ -551,3 +551,33 @@ fn whatever_two_updates_of_the_same_second_do_to_each_other_their_delete_leaves_
     }
     assert!(left.keys().eq(&LEFT_OPEN), "{left:#?}");
 }
+
+#[test]
+fn what_one_copy_of_a_create_calls_its_health_check_is_not_forgotten_by_another_one_that_dies() {
+    let (calls, _) = alone(|stack| stack.request("Create"));
+    for point in 1..=calls {
+        for more in 1..=4 {
+            let context = format!("the other copy paused before call {point} and died {more} calls later");
+            let world = World::bare();
+            let bare = Inventory::of(&world.cloud);
+            let watch = Upkeep::of(&world);
+            let mut stack = Stack::new(&world);
+            let create = stack.request("Create");
+            let mut making = unhurried(&stack, &create);
+            // The row, which claims nothing yet.
+            advance_past(&world, &mut making, Operation::PutItem);
+            let mut late = unhurried(&stack, &create);
+            late.advance(point, Moment::Before);
+            while world.row().made.health_check.is_none_or(|made| made.id.is_none()) {
+                assert!(making.step(), "{context}: it makes the health check");
+            }
+            late.advance(more, Moment::After);
+            drop(late);
+            making.finish();
+            assert_eq!(answer_of(&world, &create)["Status"], "SUCCESS", "{context}");
+            let noted = world.row().made.health_check.and_then(|made| made.id);
+            assert_eq!(world.cloud.health().ids(), Vec::from_iter(noted), "{context}");
+            cleaned_up(&world, &mut stack, &bare, &watch, &context);
+        }
+    }
+}

@@ -985,3 +985,29 @@ fn a_reason_with_control_characters_cannot_forge_a_log_line() {
         assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}");
     }
 }
+
+#[test]
+fn missing_data_that_ended_while_the_distribution_could_not_be_read_is_told_again() {
+    for (comes_back, times) in [(Some(AlarmState::Ok), 2), (Some(AlarmState::Alarm), 2), (None, 1)] {
+        let world = settled(World::with(|spec| spec.automation.edge_fail_open = EdgeFailOpen::Notify));
+        let told = || {
+            let outbox = world.cloud.outbox();
+            outbox.subjects().iter().filter(|subject| subject.contains("no health data")).count()
+        };
+        world.set_alarm(AlarmState::InsufficientData);
+        world.live(2);
+        assert_eq!(told(), 1);
+        world.cloud.on(Operation::GetDistributionConfig).fail(FaultKind::AccessDenied);
+        world.live(2);
+        if let Some(state) = comes_back {
+            world.set_alarm(state);
+        }
+        world.live(2);
+        world.cloud.cloudwatch().remove(&alarm());
+        world.cloud.heal();
+        world.live(13);
+        assert_eq!(told(), times, "{comes_back:?}");
+        world.live(20);
+        assert_eq!((told(), puts(&world)), (times, 0), "{comes_back:?}");
+    }
+}

@@ -88,6 +88,7 @@ async fn clients(address: SocketAddr, attempts: u32) -> Cloud {
         ledger_table: text("ledger"),
         notification_topic: text("arn:aws:sns:us-east-1:111122223333:failopen"),
         flip_function: text("flip"),
+        react_function: text("react"),
         function_name: text("provision"),
         resolver: None,
     };

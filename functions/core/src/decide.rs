@@ -56,6 +56,12 @@ pub fn inspection_health(row: &Row, alarms: &[ObservedAlarm]) -> Health {
     }
 }
 
+/// Whether the alarms certainly say something, whatever the distribution is like: inspection's own is not silent, and together they
+/// ask for a side. No decision is [`Reason::NoHealthData`] then.
+pub(crate) fn is_health_known(row: &Row, alarms: &[ObservedAlarm]) -> bool {
+    inspection_health(row, alarms) != Health::Unknown && wanted(alarms).is_some()
+}
+
 enum Before {
     Settled(Decision),
     Towards(Side),
@@ -152,7 +158,7 @@ fn not_in_service(row: &Row) -> Option<String> {
 }
 
 /// The posture that the alarms ask for. Any alarm asks for a bypass; only all of them OK ask for inspection.
-fn wanted(alarms: &[ObservedAlarm]) -> Option<Side> {
+pub(crate) fn wanted(alarms: &[ObservedAlarm]) -> Option<Side> {
     if alarms.iter().any(|alarm| alarm.state == AlarmState::Alarm) {
         Some(Side::Bypassed)
     } else if !alarms.is_empty() && alarms.iter().all(|alarm| alarm.state == AlarmState::Ok) {

@@ -6,7 +6,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::alarm::ObservedAlarm;
 use crate::commands::Commands;
+use crate::decide::{is_health_known, wanted};
 use crate::decision::{Decision, Reason};
 use crate::drift::Drift;
 use crate::ledger::{FlippedBy, Lifecycle, Queued, Row, SeenDrift, Watch};
@@ -48,6 +50,7 @@ const WARM_UP: SignedDuration = SignedDuration::from_mins(10);
 /// A distribution read this soon after a flip may still show the configuration before it (read-after-write consistency of
 /// GetDistributionConfig is not documented), and clocks differ: such a reading proves nothing about who made a bypass.
 const SETTLING: SignedDuration = SignedDuration::from_secs(60);
+
 /// The watch after this observation, with every message that is due in its outbox.
 pub fn watch(row: &Row, seen: &Seen<'_>, commands: &Commands, now: Timestamp) -> Watch {
     let mut next = row.watch.clone();
@@ -72,8 +75,25 @@ pub fn watch(row: &Row, seen: &Seen<'_>, commands: &Commands, now: Timestamp) ->
 
 /// The watch after a tick on which the distribution could not be read: what was known stays, and one message is due per
 /// episode, at once where waiting cannot help (`permanent`).
-pub fn watch_unreadable(row: &Row, why: &str, permanent: bool, commands: &Commands, now: Timestamp) -> Watch {
+///
+/// The alarms can be read without the distribution. What they say ends an episode in which they said nothing: what is missing
+/// next is another one.
+pub fn watch_unreadable(
+    row: &Row,
+    alarms: &[ObservedAlarm],
+    why: &str,
+    permanent: bool,
+    commands: &Commands,
+    now: Timestamp,
+) -> Watch {
     let mut next = row.watch.clone();
+    if is_health_known(row, alarms) {
+        next.no_health_data_since = None;
+        next.no_health_data_told_at = None;
+    }
+    if wanted(alarms) == Some(Side::Inspected) {
+        next.additional_alarm_since = None;
+    }
     let since = *next.unreadable_since.get_or_insert(now);
     let patience = if permanent { SignedDuration::ZERO } else { CONTROL_PLANE_PATIENCE };
     if next.unreadable_told_at.is_none() && now.duration_since(since) >= patience {

@@ -205,18 +205,49 @@ fn a_drift_is_told_once_and_keeps_its_beginning() {
 fn an_unreadable_distribution_is_told_once_and_at_once_only_where_waiting_is_useless() {
     let mut row = row();
     look(&mut row, &FINE, noon(), None);
-    row.watch = watch_unreadable(&row, "AccessDenied", true, &commands(), after(60));
+    row.watch = watch_unreadable(&row, &[], "AccessDenied", true, &commands(), after(60));
     assert_eq!(std::mem::take(&mut row.watch.outbox).len(), 1);
-    row.watch = watch_unreadable(&row, "AccessDenied", true, &commands(), after(120));
+    row.watch = watch_unreadable(&row, &[], "AccessDenied", true, &commands(), after(120));
     assert!(row.watch.outbox.is_empty());
 
     look(&mut row, &FINE, after(180), None);
     for minute in 4..14 {
-        row.watch = watch_unreadable(&row, "Throttling", false, &commands(), after(minute * 60));
+        row.watch = watch_unreadable(&row, &[], "Throttling", false, &commands(), after(minute * 60));
         assert!(row.watch.outbox.is_empty(), "minute {minute}");
     }
-    row.watch = watch_unreadable(&row, "Throttling", false, &commands(), after(14 * 60));
+    row.watch = watch_unreadable(&row, &[], "Throttling", false, &commands(), after(14 * 60));
     assert_eq!(row.watch.outbox.len(), 1);
+}
+
+#[test]
+fn what_the_alarms_say_while_the_distribution_is_unreadable_ends_an_episode_without_health_data() {
+    let alarm = |name: &str, state| ObservedAlarm { state, ..ObservedAlarm::missing(AlarmName::new(name)) };
+    let own = |state| alarm("failopen-www-inspection", state);
+    let theirs = |state| alarm("theirs", state);
+    for (alarms, ends, all_is_well) in [
+        (vec![], false, false),
+        (vec![own(AlarmState::Missing)], false, false),
+        (vec![own(AlarmState::InsufficientData)], false, false),
+        (vec![own(AlarmState::Ok)], true, true),
+        (vec![own(AlarmState::Alarm)], true, false),
+        (vec![own(AlarmState::Ok), theirs(AlarmState::Missing)], false, false),
+        (vec![own(AlarmState::Alarm), theirs(AlarmState::Missing)], true, false),
+        (vec![own(AlarmState::Missing), theirs(AlarmState::Alarm)], false, false),
+        (vec![own(AlarmState::Ok), theirs(AlarmState::Alarm)], true, false),
+        (vec![own(AlarmState::Ok), theirs(AlarmState::Ok)], true, true),
+    ] {
+        let mut row = row();
+        row.watch.no_health_data_since = Some(ago(900));
+        row.watch.no_health_data_told_at = Some(ago(300));
+        row.watch.additional_alarm_since = Some(ago(300));
+        let next = watch_unreadable(&row, &alarms, "AccessDenied", true, &commands(), noon());
+        assert_eq!(
+            (next.no_health_data_since.is_none(), next.no_health_data_told_at.is_none()),
+            (ends, ends),
+            "{alarms:?}"
+        );
+        assert_eq!(next.additional_alarm_since.is_none(), all_is_well, "{alarms:?}");
+    }
 }
 
 #[test]

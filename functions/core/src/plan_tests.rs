@@ -32,6 +32,7 @@ fn fresh() -> Observed {
         unreadable: Vec::new(),
         application: None,
         hosts: None,
+        reach: None,
         names: Names::default(),
         denied: Vec::new(),
     }

@@ -1,6 +1,6 @@
 //! The health check on inspection: made once per request, found again after a crash, removed when nothing needs it.
 
-use failopen::health_check::{Choice, choose, has_checkers, rests_on};
+use failopen::health_check::{Choice, choose, claimed, has_checkers, rests_on};
 use failopen::id::HealthCheckId;
 use failopen::ledger::{MadeHealthCheck, Replaced, Row};
 use failopen::mark::PROTECTION_TAG;
@@ -86,6 +86,9 @@ async fn use_check<C: Observe + Apply, K: Clock>(
             let is_current = |made: &MadeHealthCheck| {
                 made.caller_reference.is_some() && made.caller_reference == current.caller_reference
             };
+            // Another copy of this request may have made it since: an intent does not forget what it is called.
+            let known = claimed(row).filter(|made| is_current(made)).find_map(|made| made.id.clone());
+            let current = MadeHealthCheck { id: current.id.clone().or(known), ..current.clone() };
             if let Some(before) = row.made.health_check.take()
                 && before.caller_reference.is_some()
             {
@@ -95,7 +98,7 @@ async fn use_check<C: Observe + Apply, K: Clock>(
                 Replaced::HealthCheck(made) => !is_current(made),
                 Replaced::Records(_) | Replaced::Distribution(_) => true,
             });
-            row.made.health_check = Some(current.clone());
+            row.made.health_check = Some(current);
         })
         .await
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use failopen::port::{Delegation, Observe};
-use failopen::preflight::{Names, Observed};
+use failopen::preflight::{Names, Observed, Questions};
 use failopen::spec::{Dns, Spec};
 use futures_util::future::{OptionFuture, join4};
 

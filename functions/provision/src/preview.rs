@@ -4,6 +4,7 @@ use failopen::failure::{ErrorType, Failure};
 use failopen::id::OwnerMark;
 use failopen::plan::{Plan, plan};
 use failopen::port::{Clock, Observe};
+use failopen::preflight::Occasion;
 use failopen::properties::{self, Problem};
 use serde_json::{Map, Value};
 

@@ -296,7 +296,7 @@ async fn hands_off<C: Observe + Apply, K: Clock>(
         "The distribution cannot be read; nothing is changed"
     );
     let mut after = row.clone();
-    after.watch = notice::watch_unreadable(row, &unreadable.why, unreadable.permanent, commands, now);
+    after.watch = notice::watch_unreadable(row, &observed.alarms, &unreadable.why, unreadable.permanent, commands, now);
     remember_and_tell(cloud, before, after, now).await;
     let inspection = inspection_health(row, &observed.alarms);
     publish(cloud, &metrics(row, Traffic::Unknown, inspection, None, true)).await;

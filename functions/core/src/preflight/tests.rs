@@ -5,7 +5,7 @@ use crate::spec::{Zone, ZoneRole};
 
 const RICH: &str = include_str!("../../../../tests/events/distribution-rich.xml");
 
-fn owner() -> OwnerMark {
+pub(super) fn owner() -> OwnerMark {
     OwnerMark::new("0123456789ab")
 }
 

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Violation;
 use super::decisions::Automatic;
 use super::past::Past;
+use super::writes::is_break_glass;
 use crate::step::{Author, Called, Ending, Function, ProcessId};
 use crate::world::SimWorld;
 
@@ -31,6 +32,8 @@ struct Flipped {
     process: ProcessId,
     /// By the clock of its process.
     at: Timestamp,
+    /// Its process heard that the write was accepted.
+    was_answered: bool,
     /// The same process wrote the ledger afterwards. Otherwise it died, and the flip counts from its intent, if at all: whoever
     /// changes the posture before react has seen it takes away the proof.
     is_recorded: bool,
@@ -41,7 +44,13 @@ struct Flipped {
 
 impl Damping {
     /// An automatic flip, not asked for by a pin, was applied.
-    pub(crate) fn flipped(&mut self, world: &SimWorld, past: &Past, flip: &Automatic<'_>) -> Vec<Violation> {
+    pub(crate) fn flipped(
+        &mut self,
+        world: &SimWorld,
+        past: &Past,
+        flip: &Automatic<'_>,
+        was_answered: bool,
+    ) -> Vec<Violation> {
         let mut found = Vec::new();
         let is_certain = !world.process(flip.process).stepped;
         if is_certain {
@@ -51,6 +60,7 @@ impl Damping {
         self.flips.push(Flipped {
             process: flip.process,
             at: flip.now,
+            was_answered,
             is_recorded: false,
             is_certain,
             versions: up_to_its_own(world, flip.process),
@@ -87,9 +97,13 @@ impl Damping {
 
     pub(crate) fn called(&mut self, world: &SimWorld, past: &Past, called: &Called) -> Vec<Violation> {
         if called.operation == Operation::PutItem && called.applied {
-            for flip in self.flips.iter_mut().filter(|flip| flip.process == called.process) {
-                flip.is_recorded = true;
+            // One record, of the last. A former write without an answer that somebody undid before it was read cannot be told from
+            // one that never took effect.
+            let mut own = self.flips.iter_mut().rev().filter(|flip| flip.process == called.process);
+            if let Some(last) = own.next() {
+                last.is_recorded = true;
             }
+            own.filter(|flip| flip.was_answered).for_each(|flip| flip.is_recorded = true);
         }
         let process = world.process(called.process);
         let mut found = Vec::new();
@@ -127,8 +141,13 @@ fn up_to_its_own(world: &SimWorld, process: ProcessId) -> usize {
     own.map_or(versions.len(), |own| own + 1)
 }
 
-/// Whether nobody wrote the distribution after the flip.
+/// Whether nobody wrote the distribution after the flip without telling the ledger, as break-glass does not either.
 fn was_left_alone(world: &SimWorld, flip: &Flipped) -> bool {
     let versions = world.versions();
-    !versions[flip.versions..].iter().any(|version| matches!(version.author, Author::Foreign(_)))
+    let is_untold = |author: Author| match author {
+        Author::Foreign(_) => true,
+        Author::Process(id) => is_break_glass(world, id),
+        Author::Before => false,
+    };
+    !versions[flip.versions..].iter().any(|version| is_untold(version.author))
 }

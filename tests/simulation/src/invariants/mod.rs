@@ -109,7 +109,7 @@ impl Invariants {
             let flip = Automatic { process: called.process, request, now: world.time_of(called.process) };
             found.extend(flip.check(world, &self.past));
             if put.applied && !flip.may_be_pinned(&self.past) {
-                found.extend(self.damping.flipped(world, &self.past, &flip));
+                found.extend(self.damping.flipped(world, &self.past, &flip, put.told.is_ok()));
             }
         }
         found

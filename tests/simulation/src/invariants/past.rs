@@ -356,7 +356,7 @@ pub(crate) fn is_silent(state: AlarmState) -> bool {
 }
 
 /// The patterns that a row says are moved.
-fn protected(row: &Row) -> impl Iterator<Item = String> {
+pub(super) fn protected(row: &Row) -> impl Iterator<Item = String> {
     let made = row.made.distribution.iter();
     made.flat_map(|made| &made.behaviors).map(|known| known.path_pattern.as_str().to_owned())
 }

@@ -11,8 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Violation;
 use super::configuration::Configuration;
-use super::past::Past;
+use super::past::{Past, protected};
 use super::protection;
+use super::writes::is_break_glass;
 use crate::stack::{RequestKind, RequestState};
 use crate::step::{Author, Called, Cause, EditKind, Function, ProcessId, Put};
 use crate::world::SimWorld;
@@ -36,6 +37,8 @@ pub(crate) struct Provisioning {
     emptied_by_others: bool,
     /// Health checks that a Create made when its Delete was at work or had ended already, and who made them.
     late_checks: Vec<(HealthCheckId, ProcessId)>,
+    /// Behaviours that break-glass, which asks no ledger, pointed at our origin while no row claimed them.
+    pointed_by_glass: Vec<String>,
 }
 
 impl Provisioning {
@@ -53,6 +56,7 @@ impl Provisioning {
             abandoned: Vec::new(),
             emptied_by_others: false,
             late_checks: Vec::new(),
+            pointed_by_glass: Vec::new(),
         }
     }
 
@@ -130,9 +134,18 @@ impl Provisioning {
     }
 
     /// A write that lets edges ask for our name: there have to be records by then.
-    pub(crate) fn put(&self, world: &SimWorld, past: &Past, put: &Put) -> Option<Violation> {
+    pub(crate) fn put(&mut self, world: &SimWorld, past: &Past, put: &Put) -> Option<Violation> {
         let is_wiring = world.process(put.process).function == Function::Provision;
         let (before, sent) = (Configuration::read(&put.before)?, Configuration::read(&put.sent)?);
+        if put.applied && is_break_glass(world, put.process) {
+            let claimed: Vec<String> = past.row.iter().flat_map(protected).collect();
+            let leads_here = |of: &Configuration, pattern: &str| {
+                of.behavior(pattern).is_some_and(|behavior| behavior.target == past.inspection)
+            };
+            let patterns = sent.behaviors.iter().map(|behavior| &behavior.pattern);
+            let pointed = patterns.filter(|pattern| leads_here(&sent, pattern) && !leads_here(&before, pattern));
+            self.pointed_by_glass.extend(pointed.filter(|pattern| !claimed.contains(pattern)).cloned());
+        }
         let begins = !before.uses(&past.inspection) && sent.uses(&past.inspection);
         if !put.applied || !is_wiring || !begins || self.emptied_by_others {
             return None;
@@ -142,13 +155,19 @@ impl Provisioning {
             .then(|| Violation::new("I20", format!("behaviours were pointed at {domain}, which has no record")))
     }
 
+    /// Whether the behaviour that a Delete names was pointed at our origin by break-glass alone.
+    fn is_pointed_by_glass(&self, reason: &str) -> bool {
+        self.pointed_by_glass.iter().any(|pattern| reason.contains(&format!("behaviour `{pattern}`")))
+    }
+
     pub(crate) fn at_rest(&self, world: &SimWorld, past: &Past) -> Vec<Violation> {
         let last = world.requests().last().map(|request| (request.kind, request.state.clone()));
         match last {
             Some((RequestKind::Delete, RequestState::Succeeded)) => self.left_over(world, past),
             // It names the behaviour that somebody else points at our origin, and waits for people to undo that.
             Some((RequestKind::Delete, RequestState::Failed(reason)))
-                if reason.contains("is still used by") && was_pointed_at_us(world) =>
+                if reason.contains("is still used by")
+                    && (was_pointed_at_us(world) || self.is_pointed_by_glass(&reason)) =>
             {
                 Vec::new()
             }

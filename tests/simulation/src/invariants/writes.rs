@@ -229,6 +229,12 @@ fn closed_set(past: &Past) -> [String; 2] {
     [past.inspection.clone(), past.application.clone()]
 }
 
+/// Whether a process is an operator's flip that asks no ledger, and tells none.
+pub(super) fn is_break_glass(world: &SimWorld, process: ProcessId) -> bool {
+    let process = world.process(process);
+    process.cause == Cause::Operator && break_glass(&process.event).is_some()
+}
+
 /// Paths and the two origins of a break-glass request.
 fn break_glass(event: &serde_json::Value) -> Option<(Vec<String>, [String; 2])> {
     let text = |name: &str| event[name].as_str().map(str::to_owned);

@@ -14,6 +14,7 @@ use failopen::port::{
     Message, Metric, Observe, ObservedHealthCheck, ObservedZone, Probe, ProbeOutcome, PutAccepted, RawDistribution,
     RecordChange, RecordSet, Resolution, Respond,
 };
+use failopen::reach::FlipReach;
 use failopen::rows::{Rows, UnreadableRow};
 use failopen::secret::Secret;
 use failopen::spec::Zone;
@@ -151,6 +152,22 @@ impl<C: Observe> Observe for Sabotaged<C> {
 
     async fn checkers(&self, id: &HealthCheckId) -> Result<Checkers, Fault> {
         self.port.checkers(id).await
+    }
+
+    async fn reported_health(&self, id: &HealthCheckId) -> Result<Option<bool>, Fault> {
+        self.port.reported_health(id).await
+    }
+
+    async fn react_policy(&self) -> Result<Option<String>, Fault> {
+        self.port.react_policy().await
+    }
+
+    async fn react_reaches_flip(&self) -> Result<FlipReach, Fault> {
+        self.port.react_reaches_flip().await
+    }
+
+    async fn flip_may_be_invoked(&self) -> Result<(), Fault> {
+        self.port.flip_may_be_invoked().await
     }
 
     async fn alarms(&self, names: &[AlarmName]) -> Result<Vec<ObservedAlarm>, Fault> {
