@@ -1,6 +1,8 @@
 //! Who is told what, and how often.
 
 use super::*;
+use crate::alarm::AlarmState;
+use crate::id::AlarmName;
 use crate::ledger::Latch;
 use crate::sample::{ago, bypassed_row, flip, noon, row};
 

@@ -138,7 +138,7 @@ impl Provisioning {
         let is_wiring = world.process(put.process).function == Function::Provision;
         let (before, sent) = (Configuration::read(&put.before)?, Configuration::read(&put.sent)?);
         if put.applied && is_break_glass(world, put.process) {
-            let claimed: Vec<String> = past.row.iter().flat_map(protected).collect();
+            let claimed: Vec<String> = past.row.iter().flat_map(|row| protected(row)).collect();
             let leads_here = |of: &Configuration, pattern: &str| {
                 of.behavior(pattern).is_some_and(|behavior| behavior.target == past.inspection)
             };

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::Violation;
 use super::configuration::{Behavior, Configuration};
 use super::past::Past;
-use crate::step::{Cause, Function, Put};
+use crate::step::{Cause, Function, ProcessId, Put};
 use crate::world::SimWorld;
 
 /// What processes of ours have put into the distribution.
