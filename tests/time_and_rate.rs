@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::task::Poll;
 
-use failopen::id::PathPattern;
+use failopen::id::{DistributionId, Hostname, PathPattern, ProtectionName};
 use failopen::ledger::FlippedBy;
 use failopen::limits::{ANSWER, ATTEMPT, CALL, CONNECT, FLIP_LIFE, PROBE, RESOLUTION, SPARE};
-use failopen::port::{Clock, FaultKind};
+use failopen::port::{Clock, FaultKind, Observe};
 use failopen_tests::functions::converge;
 use failopen_tests::template::template;
-use failopen_tests::world::{World, application_origin, distribution, inspection_origin, standard_spec};
+use failopen_tests::world::{
+    RICH_DISTRIBUTION, World, application_origin, distribution, inspection_origin, standard_spec,
+};
 use failopen_tests::{Call, FakeClock, Moment, Operation, events};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -309,4 +311,41 @@ impl Dice {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) % sides
     }
+}
+
+#[test]
+fn the_drift_of_many_protections_is_read_within_route_53_s_rate_and_none_waits_much_longer_than_a_quarter_of_an_hour() {
+    const MANY: usize = 40;
+    let of_route_53 = [Operation::ListResourceRecordSets, Operation::GetHealthCheck];
+    let world = World::standard();
+    for number in 1..MANY {
+        let distribution = DistributionId::new(format!("E{number}MANY"));
+        let bytes = RICH_DISTRIBUTION.as_bytes().to_vec();
+        world.cloud.cloudfront().add(distribution.clone(), bytes, world.clock.aws_now());
+        let mut spec = standard_spec();
+        spec.name = ProtectionName::new(format!("p{number}"));
+        spec.failover_record = Hostname::new(format!("cq-origin-p{number}.cq-route.com"));
+        spec.distribution = distribution;
+        world.provision(&spec);
+    }
+    world.cloud.clear_calls();
+    let began = world.clock.aws_now();
+    world.live(46);
+    let calls = world.cloud.calls();
+    let calls: Vec<&Call> = calls.iter().filter(|call| of_route_53.contains(&call.operation)).collect();
+    let most = calls.iter().map(|first| {
+        let second = first.at + seconds(1);
+        calls.iter().filter(|call| (first.at..second).contains(&call.at)).count()
+    });
+    assert!(most.max().is_some_and(|most| most <= 5), "Route 53 takes 5 calls a second from the whole account");
+    let rows = world.cloud.run(world.cloud.rows()).finished().expect("the ledger").readable;
+    assert_eq!(rows.len(), MANY);
+    for row in rows.iter().map(|versioned| &versioned.row) {
+        let read_at = row.watch.drift_read_at.expect("its drift was read");
+        let ago = world.clock.aws_now().duration_since(read_at);
+        assert!(ago <= SignedDuration::from_mins(16), "{} was read {ago:#} ago", row.name);
+        let of_this = calls.iter().filter(|call| call.arguments.contains(row.spec.failover_record.as_str())).count();
+        assert!((3..=4).contains(&of_this), "{} was read {of_this} times in 46 minutes", row.name);
+    }
+    assert!(world.clock.aws_now().duration_since(began) >= SignedDuration::from_mins(46));
 }

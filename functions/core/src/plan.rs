@@ -186,7 +186,10 @@ fn distribution_steps(spec: &Spec, row: Option<&Row>, observed: &Observed) -> Ve
         .iter()
         .map(|edit| match edit {
             Edit::AddOrigin { like, origin: new } => {
-                let after = format!("{}:{}, otherwise like {like}", new.domain_name, new.https_port);
+                let extras = document.extras(like);
+                let extras =
+                    if extras.is_empty() { String::new() } else { format!(", with its {}", extras.join(", ")) };
+                let after = format!("{}:{}, otherwise like {like}{extras}", new.domain_name, new.https_port);
                 Step::new(origin(&new.id), None, Some(after))
             }
             Edit::SetOriginDomain { id, from, to } => {

@@ -92,7 +92,7 @@ fn a_new_protection_is_told_object_by_object() {
                  check (new)"
             ),
             format!("+ create record cq-origin-www.cq-route.com {secondary}: SECONDARY CNAME origin-www.cq-route.com, TTL 30, no health check"),
-            "+ create origin failopen-www of distribution E2EXAMPLE: cq-origin-www.cq-route.com:443, otherwise like app & co"
+            "+ create origin failopen-www of distribution E2EXAMPLE: cq-origin-www.cq-route.com:443, otherwise like app & co, with its 2 custom headers"
                 .to_owned(),
             "~ change behavior * of distribution E2EXAMPLE: app & co -> failopen-www".to_owned(),
             "+ create alarm failopen-www-inspection: Minimum HealthCheckStatus of (new) below 1 for 1 min".to_owned(),

@@ -115,7 +115,7 @@ async fn look_and_decide<C: Observe + Apply, K: Clock>(
         Look::Tick => drift_is_due(&observed, clock.now()),
         Look::Alarms(_) | Look::Protection(_) => Default::default(),
     };
-    let read_drift_of = |seen: &Observed| due.contains(seen.versioned.row.name.as_str());
+    let read_drift_of = |seen: &Observed| due.get(seen.versioned.row.name.as_str()).copied();
     let mut answers: Vec<Answer> = futures_util::stream::iter(&observed)
         .map(|seen| one_protection(commands, cloud, clock, deadline, seen, read_drift_of(seen)))
         .buffered(IN_FLIGHT)
@@ -173,10 +173,10 @@ async fn one_protection<C: Observe + Apply, K: Clock>(
     clock: &K,
     deadline: Timestamp,
     observed: &Observed,
-    with_drift: bool,
+    drift_after: Option<SignedDuration>,
 ) -> Answer {
     match &observed.document {
-        Ok(document) => readable(commands, cloud, clock, deadline, observed, document, with_drift).await,
+        Ok(document) => readable(commands, cloud, clock, deadline, observed, document, drift_after).await,
         Err(unreadable) => hands_off(commands, cloud, clock, observed, unreadable).await,
     }
 }
@@ -188,7 +188,7 @@ async fn readable<C: Observe + Apply, K: Clock>(
     deadline: Timestamp,
     observed: &Observed,
     document: &Document,
-    with_drift: bool,
+    drift_after: Option<SignedDuration>,
 ) -> Answer {
     let before = &observed.versioned;
     let posture = match &before.row.made.distribution {
@@ -230,12 +230,15 @@ async fn readable<C: Observe + Apply, K: Clock>(
         error = true;
         tracing::error!(protection = %row.name, error_type = ?fault.kind, %fault, "flip could not be asked; the next tick asks again");
     }
-    let drift = match with_drift {
-        true => {
-            let reading = read_drift(cloud, row, Some(document), observed.alarms.first());
+    let drift = match drift_after {
+        Some(pause) => {
+            let reading = async {
+                clock.sleep(pause).await;
+                read_drift(cloud, row, Some(document), observed.alarms.first()).await
+            };
             within(clock, deadline - TO_TELL, reading).await
         }
-        false => None,
+        None => None,
     };
     // One that may still be under way is left for flip to record.
     let is_under_way = before.row.pending.as_ref().is_some_and(|pending| now.duration_since(pending.at) < FLIP_LIFE);

@@ -1,6 +1,7 @@
 //! Reading everything that a decision rests on: first all alarms and distributions, each once, then the probes on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -25,6 +26,12 @@ const IN_FLIGHT: usize = 5;
 const DRIFT_INTERVAL: SignedDuration = SignedDuration::from_mins(15);
 /// Protections whose drift is read in one tick; the rest follow in the next ones.
 const DRIFT_READS_A_TICK: usize = 4;
+/// From one reading of drift to the next one in a tick. Each is two calls, and Route 53 takes five a second from all of the account
+/// (Route 53 Developer Guide, "Quotas").
+const DRIFT_PACE: SignedDuration = SignedDuration::from_secs(1);
+/// The readings after the first one wait up to this long more, each protection its own time: other engines of the account tick at
+/// the same second.
+const DRIFT_JITTER_MILLISECONDS: u64 = 500;
 
 /// One protection with all that was read about it.
 pub(crate) struct Observed {
@@ -180,8 +187,8 @@ pub(crate) async fn settle<C: Observe, K: Clock>(
     }
 }
 
-/// Which of the observed protections have their drift read on this tick: the longest unread first.
-pub(crate) fn drift_is_due(observed: &[Observed], now: Timestamp) -> BTreeSet<String> {
+/// Which of the observed protections have their drift read on this tick, the longest unread first, and how long each waits before.
+pub(crate) fn drift_is_due(observed: &[Observed], now: Timestamp) -> BTreeMap<String, SignedDuration> {
     // Those that are not looked at any further never get a time of reading, and would keep the others waiting for ever.
     let is_read = |seen: &&Observed| seen.document.is_ok() && seen.versioned.row.is_in_service();
     let mut due: Vec<(Option<Timestamp>, String)> = observed
@@ -191,5 +198,17 @@ pub(crate) fn drift_is_due(observed: &[Observed], now: Timestamp) -> BTreeSet<St
         .filter(|(read_at, _)| read_at.is_none_or(|at| now.duration_since(at) >= DRIFT_INTERVAL))
         .collect();
     due.sort();
-    due.into_iter().take(DRIFT_READS_A_TICK).map(|(_, name)| name).collect()
+    let paced = due.into_iter().take(DRIFT_READS_A_TICK).zip(0..);
+    paced.map(|((_, name), before)| (name.clone(), pause(&name, before))).collect()
+}
+
+/// How long a reading of drift waits that comes after so many others.
+fn pause(name: &str, before: i32) -> SignedDuration {
+    if before == 0 {
+        return SignedDuration::ZERO;
+    }
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    let jitter = (hasher.finish() % DRIFT_JITTER_MILLISECONDS).cast_signed();
+    DRIFT_PACE * before + SignedDuration::from_millis(jitter)
 }

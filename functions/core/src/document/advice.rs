@@ -65,6 +65,34 @@ impl Document {
         })
     }
 
+    /// The ARN of the certificate that CloudFront shows to an origin (API reference, `OriginMtlsConfig`).
+    pub fn client_certificate(&self, id: &OriginId) -> Option<String> {
+        let config = self.tree.child(self.index.origin_element(id)?, "CustomOriginConfig")?;
+        self.text_of(self.tree.child(config, "OriginMtlsConfig")?, "ClientCertificateArn").filter(|arn| !arn.is_empty())
+    }
+
+    /// What an origin has that a copy of it takes over and whoever is behind it should know of, in words.
+    pub fn extras(&self, id: &OriginId) -> Vec<String> {
+        let Some(origin) = self.index.origin_element(id) else { return Vec::new() };
+        let mut extras = Vec::new();
+        match self.items(origin, "CustomHeaders").len() {
+            0 => {}
+            1 => extras.push("1 custom header".to_owned()),
+            many => extras.push(format!("{many} custom headers")),
+        }
+        extras.extend(
+            self.text_of(origin, "OriginPath").filter(|path| !path.is_empty()).map(|path| format!("path {path}")),
+        );
+        let shield = self.tree.child(origin, "OriginShield");
+        let shield = shield.filter(|shield| self.text_of(*shield, "Enabled").as_deref() == Some("true"));
+        if let Some(shield) = shield {
+            let region = self.text_of(shield, "OriginShieldRegion").unwrap_or_default();
+            extras.push(format!("Origin Shield in {region}"));
+        }
+        extras.extend(self.client_certificate(id).map(|arn| format!("client certificate {arn}")));
+        extras
+    }
+
     fn items(&self, element: ElementId, list: &str) -> Vec<ElementId> {
         let items = self.tree.child(element, list).and_then(|list| self.tree.child(list, "Items"));
         items.map_or_else(Vec::new, |items| self.tree.children(items).to_vec())
@@ -129,5 +157,42 @@ mod tests {
         assert_eq!(connecting("app").map(Connecting::seconds), Some(8));
         assert_eq!(connecting("plain").map(Connecting::seconds), Some(30));
         assert_eq!(connecting("none"), None);
+    }
+
+    #[test]
+    fn what_a_copy_of_an_origin_takes_over_is_told() {
+        let with = |inside: &str| {
+            let text = SAMPLE.replacen("<ConnectionAttempts>", &format!("{inside}<ConnectionAttempts>"), 1);
+            Document::parse(text.as_bytes()).expect("a configuration")
+        };
+        let app = OriginId::new("app");
+        let extras = |inside: &str| with(inside).extras(&app).join("; ");
+        assert_eq!(extras(""), "");
+        assert_eq!(with("").extras(&OriginId::new("none")), Vec::<String>::new());
+        let header =
+            "<OriginCustomHeader><HeaderName>x</HeaderName><HeaderValue>secret</HeaderValue></OriginCustomHeader>";
+        let headers = |many: usize| {
+            format!("<CustomHeaders><Quantity>{many}</Quantity><Items>{}</Items></CustomHeaders>", header.repeat(many))
+        };
+        assert_eq!(extras(&headers(1)), "1 custom header");
+        assert_eq!(extras(&(headers(2) + "<OriginPath>/v2</OriginPath>")), "2 custom headers; path /v2");
+        assert_eq!(extras("<OriginPath></OriginPath>"), "");
+        let shield = |enabled| {
+            format!(
+                "<OriginShield><Enabled>{enabled}</Enabled><OriginShieldRegion>us-east-1</OriginShieldRegion></OriginShield>"
+            )
+        };
+        assert_eq!(extras(&shield("true")), "Origin Shield in us-east-1");
+        assert_eq!(extras(&shield("false")), "");
+        let mutual = |arn| {
+            format!(
+                "<CustomOriginConfig><HTTPPort>80</HTTPPort><HTTPSPort>443</HTTPSPort><OriginProtocolPolicy>https-only\
+                 </OriginProtocolPolicy><OriginMtlsConfig><ClientCertificateArn>{arn}</ClientCertificateArn></OriginMtlsConfig>\
+                 </CustomOriginConfig>"
+            )
+        };
+        assert_eq!(extras(&mutual("arn:mine")), "client certificate arn:mine");
+        assert_eq!(with(&mutual("arn:mine")).client_certificate(&app).as_deref(), Some("arn:mine"));
+        assert_eq!((with(&mutual("")).client_certificate(&app), with("").client_certificate(&app)), (None, None));
     }
 }

@@ -299,6 +299,28 @@ mod of_hosts {
     const RECORD: &str = "cq-origin-www.cq-route.com";
 
     #[test]
+    fn where_cloudfront_has_a_client_certificate_a_host_that_asks_for_one_is_a_warning() {
+        let plain = "<IpAddressType>ipv4</IpAddressType></CustomOriginConfig>";
+        let arn = "arn:aws:acm:us-east-1:111122223333:certificate/m";
+        let mutual = format!(
+            "<IpAddressType>ipv4</IpAddressType><OriginMtlsConfig><ClientCertificateArn>{arn}</ClientCertificateArn>\
+             </OriginMtlsConfig></CustomOriginConfig>"
+        );
+        let distribution = with_text(plain, &mutual).distribution;
+        for side in [Side::Inspection, Side::Application] {
+            let asks = Seen::Certificate(Shown { asks_for_client_certificate: true, ..good() });
+            let observed =
+                Observed { distribution: distribution.clone(), ..with(vec![(look(side, RECORD, None), asks)]) };
+            let found = findings(&sample::spec(), &owner(), &observed);
+            let [finding] = found.as_slice() else { panic!("{found:?}") };
+            assert_eq!((finding.code, finding.severity), (Code::TlsClientCertificate, Severity::Warning));
+            assert!(finding.message.contains(arn), "{finding}");
+        }
+        let quiet = with(vec![(look(Side::Application, RECORD, None), Seen::Certificate(good()))]);
+        assert_eq!(findings(&sample::spec(), &owner(), &Observed { distribution, ..quiet }), []);
+    }
+
+    #[test]
     fn each_fault_of_a_handshake_has_its_finding_on_the_host_that_has_it() {
         let why = || "x".to_owned();
         let until = at() + jiff::SignedDuration::from_hours(24 * 9);

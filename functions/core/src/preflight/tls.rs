@@ -10,6 +10,7 @@ use crate::handshake::{Look, Seen, Shown, Side, Trust};
 use crate::id::OwnerMark;
 use crate::ledger::Lifecycle;
 use crate::spec::{ApplicationCheck, Spec};
+use crate::wiring::{Ours, wire};
 
 /// Findings about what the handshakes showed. The same about several names of a host is one finding.
 ///
@@ -18,9 +19,10 @@ pub(super) fn judge(spec: &Spec, owner: &OwnerMark, observed: &Observed, finding
     let Some(hosts) = &observed.hosts else { return };
     let settled = observed.row(spec, owner).filter(|row| row.lifecycle == Lifecycle::Active);
     let before = settled.map(|row| &row.spec);
+    let certificate = client_certificate(spec, owner, observed);
     let mut problems: BTreeMap<Problem, Vec<String>> = BTreeMap::new();
     for (look, seen) in &hosts.handshakes {
-        for mut problem in problems_of(spec, look, seen, hosts.at) {
+        for mut problem in problems_of(spec, look, seen, hosts.at, certificate.as_deref()) {
             if !look.is_certain || !look.side.is_new(spec, before) {
                 problem.severity = Severity::Warning;
             }
@@ -28,6 +30,14 @@ pub(super) fn judge(spec: &Spec, owner: &OwnerMark, observed: &Observed, finding
         }
     }
     findings.extend(problems.into_iter().map(|(problem, names)| problem.finding(&names)));
+}
+
+/// What CloudFront shows to the application, and by our origin, which is a copy, to inspection.
+fn client_certificate(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Option<String> {
+    let document = observed.distribution.as_ref()?;
+    let ours = observed.row(spec, owner).and_then(|row| Ours::of(row, &spec.distribution));
+    let wiring = wire(document, spec, ours.as_ref(), &observed.others(spec)).ok()?;
+    document.client_certificate(&wiring.made.application_origin)
 }
 
 /// One kind of trouble with one host. Equal ones are told once, with all the names that they concern.
@@ -42,7 +52,7 @@ struct Problem {
     todo: &'static str,
 }
 
-fn problems_of(spec: &Spec, look: &Look, seen: &Seen, at: Timestamp) -> Vec<Problem> {
+fn problems_of(spec: &Spec, look: &Look, seen: &Seen, at: Timestamp, certificate: Option<&str>) -> Vec<Problem> {
     let problem = |code, severity, what: String, todo| Problem {
         side: look.side,
         connect: look.connect.to_string(),
@@ -81,14 +91,19 @@ fn problems_of(spec: &Spec, look: &Look, seen: &Seen, at: Timestamp) -> Vec<Prob
             let todo = "look at its TLS settings with `openssl s_client -tls1_2 -servername`";
             vec![problem(Code::TlsUnreachable, severity, format!("does not finish a TLS handshake: {why}"), todo)]
         }
-        Seen::Certificate(shown) => shown_problems(look, shown, at)
+        Seen::Certificate(shown) => shown_problems(look, shown, at, certificate)
             .into_iter()
             .map(|(code, severity, what, todo)| problem(code, severity, what, todo))
             .collect(),
     }
 }
 
-fn shown_problems(look: &Look, shown: &Shown, at: Timestamp) -> Vec<(Code, Severity, String, &'static str)> {
+fn shown_problems(
+    look: &Look,
+    shown: &Shown,
+    at: Timestamp,
+    certificate: Option<&str>,
+) -> Vec<(Code, Severity, String, &'static str)> {
     let Shown { trust, names_it, names_origin, asks_for_client_certificate } = shown;
     let mut problems = Vec::new();
     match trust {
@@ -115,12 +130,22 @@ fn shown_problems(look: &Look, shown: &Shown, at: Timestamp) -> Vec<(Code, Sever
         let todo = "have a certificate issued that names all of these, and install it there";
         problems.push((Code::TlsNameMismatch, severity, what, todo));
     }
-    if *asks_for_client_certificate {
-        let what =
-            "asks for a client certificate, and CloudFront drops such a connection unless the origin has mutual TLS"
-                .to_owned();
-        let todo = "switch that off for these names";
-        problems.push((Code::TlsClientCertificate, Severity::Error, what, todo));
+    match (asks_for_client_certificate, certificate) {
+        (false, _) => {}
+        (true, None) => {
+            let what =
+                "asks for a client certificate, and CloudFront drops such a connection unless the origin has mutual TLS"
+                    .to_owned();
+            let todo = "switch that off for these names";
+            problems.push((Code::TlsClientCertificate, Severity::Error, what, todo));
+        }
+        // Whether it is accepted only CloudFront can find out: nobody else has its key.
+        (true, Some(arn)) => {
+            let what =
+                format!("asks for a client certificate, and CloudFront shows it {arn}, the application origin's");
+            let todo = "see that this host accepts that one";
+            problems.push((Code::TlsClientCertificate, Severity::Warning, what, todo));
+        }
     }
     problems
 }
