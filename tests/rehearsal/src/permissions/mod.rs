@@ -9,6 +9,7 @@ mod policies;
 mod roles;
 mod trials;
 mod work;
+mod zone_role;
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -48,7 +49,10 @@ pub(crate) async fn play(stage: &Stage<'_>, extent: Extent) -> Result<()> {
             Ok(())
         })
         .await?;
-    let deployment = Deployment::create(stage, engine_alone(stage, &site)).await?;
+    let zone_role = zone_role::deploy(stage, &site).await?;
+    let mut parameters = engine_alone(stage, &site);
+    parameters.push(("AllowedHostedZoneRoles", zone_role.clone()));
+    let deployment = Deployment::create(stage, parameters).await?;
     let stack_id = described(stage)?;
     let crew = Crew { stage, site, deployment, stack_id, removals: Cell::new(0), updates: Cell::new(0) };
     let grants = stage
@@ -103,7 +107,8 @@ pub(crate) async fn play(stage: &Stage<'_>, extent: Extent) -> Result<()> {
             Ok(())
         })
         .await?;
-    crew.leaves_nothing_behind().await
+    crew.leaves_nothing_behind().await?;
+    zone_role::prove(&crew, &grants, &zone_role).await
 }
 
 /// The id of the stack, which provision accepts requests from.

@@ -1,6 +1,6 @@
 //! The deployed roles: what they allow, and one action less of it.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::deployment::STACK;
@@ -54,6 +54,16 @@ pub(super) fn grants(stage: &Stage<'_>) -> Result<Vec<Grant>> {
         }
     }
     Ok(grants)
+}
+
+/// Takes several actions of one policy out of it together.
+pub(super) async fn take_away_all(stage: &Stage<'_>, grants: &[&Grant]) -> Result<()> {
+    let first = grants.first().context("there is nothing to take away")?;
+    let is_same = |grant: &&&Grant| grant.role == first.role && grant.policy == first.policy;
+    ensure!(grants.iter().all(|grant| is_same(&grant)), "these actions stand in different policies");
+    let document = first.document.clone();
+    let less = grants.iter().fold(document, |document, grant| without(&document, &grant.statement, &grant.action));
+    first.put(stage, &less).await
 }
 
 impl Grant {

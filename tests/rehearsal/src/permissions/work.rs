@@ -270,8 +270,13 @@ impl Crew<'_> {
         request.function_name(&self.deployment.provision).send().await.context("UpdateFunctionConfiguration").map(drop)
     }
 
+    /// What provision answers to a request.
+    pub(super) async fn provision(&self, request: &Value) -> Result<Value> {
+        self.stage.aws.invoke(&self.deployment.provision, request).await
+    }
+
     /// A request of CloudFormation about the protection, with this threshold of its health check.
-    fn request(&self, kind: &str, threshold: u32) -> Value {
+    pub(super) fn request(&self, kind: &str, threshold: u32) -> Value {
         let mut request = json!({
             "RequestType": kind,
             "RequestId": format!("11111111-2222-3333-{:04}-000000000000", self.removals.get()),
