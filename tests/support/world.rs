@@ -115,6 +115,7 @@ impl World {
             primary_health_check: health_check.clone(),
             secondary: spec.application.clone(),
             secondary_health_check: spec.secondary_health_check.clone(),
+            adopted: None,
         };
         for record in failover_records(spec, &made) {
             self.cloud.route53().add_record(&zone.id, record);
@@ -159,6 +160,7 @@ impl World {
             id: spec.distribution.clone(),
             caller_reference: before.caller_reference().to_owned(),
             inspection_origin: inspection,
+            origin_adopted: false,
             application_origin: application,
             behaviors: spec.traffic.iter().map(protected).collect(),
             written: true,

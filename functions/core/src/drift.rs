@@ -19,6 +19,9 @@ pub struct Drift {
     pub found: String,
 }
 
+/// Says that a thing is its owner's to mend.
+const ADOPTED: &str = " (adopted)";
+
 impl Drift {
     fn new(what: impl Into<String>, expected: impl ToString, found: impl ToString) -> Self {
         Self { what: what.into(), expected: expected.to_string(), found: found.to_string() }
@@ -54,10 +57,11 @@ pub fn drift(row: &Row, facts: &Facts<'_>) -> Vec<Drift> {
 
 fn distribution(row: &Row, made: &MadeDistribution, document: &Document, found: &mut Vec<Drift>) {
     let inspection = &made.inspection_origin;
+    let adopted = if made.origin_adopted { ADOPTED } else { "" };
     match document.origin(inspection) {
-        None => found.push(Drift::new(format!("origin {inspection}"), "present", "gone")),
-        Some(origin) if origin.domain_name != row.spec.failover_record.as_str() => found.push(Drift::new(
-            format!("origin {inspection} DomainName"),
+        None => found.push(Drift::new(format!("origin {inspection}{adopted}"), "present", "gone")),
+        Some(origin) if !origin.leads_to(&row.spec.failover_record) => found.push(Drift::new(
+            format!("origin {inspection}{adopted} DomainName"),
             &row.spec.failover_record,
             &origin.domain_name,
         )),
@@ -96,7 +100,8 @@ fn failover_records(row: &Row, made: &MadeRecords, records: &[RecordSet], found:
         (FailoverRole::Secondary, "SECONDARY", &made.secondary, made.secondary_health_check.as_ref()),
     ];
     for (role, word, value, check) in halves {
-        let what = format!("record {} {word}", made.name);
+        let adopted = if made.adopted.is_some() { ADOPTED } else { "" };
+        let what = format!("record {} {word}{adopted}", made.name);
         let Some(record) = records.iter().find(|record| record.failover == Some(role)) else {
             found.push(Drift::new(what, "present", "gone"));
             continue;

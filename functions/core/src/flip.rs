@@ -114,7 +114,7 @@ pub fn plan(
     if side == Side::Inspected
         && !plan.changes.is_empty()
         && let Some(origin) = document.origin(&made.inspection_origin)
-        && origin.domain_name != failover_record.as_str()
+        && !origin.leads_to(failover_record)
     {
         return Err(FlipRefusal::OriginChanged {
             id: origin.id.clone(),

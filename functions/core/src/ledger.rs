@@ -123,6 +123,17 @@ pub struct MadeRecords {
     pub primary_health_check: HealthCheckId,
     pub secondary: Hostname,
     pub secondary_health_check: Option<HealthCheckId>,
+    /// Set for records that were there before us and are as wanted: never changed and never removed. Rows of former versions
+    /// know none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<AdoptedSets>,
+}
+
+/// The SetIdentifiers of two records that somebody else made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdoptedSets {
+    pub primary: String,
+    pub secondary: String,
 }
 
 /// Our origin and the protected behaviours in one distribution.
@@ -132,8 +143,12 @@ pub struct MadeDistribution {
     /// The distribution's own CallerReference, which CloudFront never changes, pinned at provisioning: an answer that says
     /// otherwise is not this distribution's. Aliases are the owner's to change and prove nothing.
     pub caller_reference: String,
-    /// `failopen-<Name>`.
+    /// `failopen-<Name>`, or the id of an adopted origin.
     pub inspection_origin: OriginId,
+    /// The origin was there before us and leads to the failover record: never changed and never removed. Rows of former
+    /// versions know none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub origin_adopted: bool,
     /// The origin that all protected behaviours targeted before.
     pub application_origin: OriginId,
     pub behaviors: Vec<ProtectedBehavior>,
@@ -145,7 +160,8 @@ pub struct MadeDistribution {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProtectedBehavior {
     pub path_pattern: PathPattern,
-    /// What it targeted before us; a cloned behaviour's is the target of the behaviour it was cloned from.
+    /// What it targeted before us: the application, or an adopted origin; a cloned behaviour's is that of the behaviour it was
+    /// cloned from.
     pub original_target: OriginId,
     /// Set for a behaviour that we added: hash of its content without the TargetOriginId, as we wrote it.
     pub cloned: Option<String>,

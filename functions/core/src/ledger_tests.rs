@@ -96,13 +96,13 @@ fn a_flip_that_nobody_lived_to_record_is_recorded_where_the_distribution_shows_i
     assert_eq!(row.pending, None);
     assert_eq!(row.flips, [Flip { etag_after: None, ..flip(Side::Bypassed, FlippedBy::Automation, 60) }]);
 
-    let mut disowned = crate::sample::row();
+    let mut disowned = crate::row();
     disowned.pending = Some(begun(Side::Bypassed, 60));
     disowned.watch.inspected_seen_at = Some(ago(30));
     disowned.record_pending(Posture::Bypassed);
     assert!(disowned.flips.is_empty(), "it was seen inspected since, so this bypass is somebody else's");
 
-    let mut restored = crate::sample::row();
+    let mut restored = crate::row();
     restored.pending = Some(begun(Side::Inspected, 60));
     restored.record_pending(Posture::Inspected);
     assert_eq!(restored.flips.len(), 1, "a restore counts, whoever had made the bypass");
@@ -140,4 +140,23 @@ fn a_row_names_the_newest_request_whatever_comes_late() {
     assert_eq!((row.newer_than(&older), row.newer_than(&newer)), (Some(&newer), None));
     row.note_request(&older);
     assert_eq!(row.newest, Some(newer), "a late copy takes no one's place");
+}
+
+#[test]
+fn a_row_of_a_version_that_adopted_nothing_is_read_and_written_as_it_was() {
+    let written = serde_json::to_value(row()).expect("JSON");
+    let made = &written["made"];
+    assert!(made["records"].get("adopted").is_none() && made["distribution"].get("origin_adopted").is_none());
+    let read: Row = serde_json::from_value(written).expect("a row without the marks");
+    assert_eq!(read, row());
+}
+
+#[test]
+fn what_was_adopted_is_remembered() {
+    let mut row = row();
+    let sets = AdoptedSets { primary: "one".to_owned(), secondary: "two".to_owned() };
+    row.made.records.as_mut().expect("records").adopted = Some(sets);
+    row.made.distribution.as_mut().expect("a distribution").origin_adopted = true;
+    let text = serde_json::to_string(&row).expect("JSON");
+    assert_eq!(serde_json::from_str::<Row>(&text).expect("a row"), row);
 }

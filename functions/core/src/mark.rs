@@ -14,6 +14,14 @@ pub const OWNER_TAG: &str = "failopen:owner";
 /// Tag of a health check that names its protection, for people: it proves nothing.
 pub const PROTECTION_TAG: &str = "failopen:protection";
 
+/// How the name of everything begins that a protection makes.
+const PREFIX: &str = "failopen-";
+
+/// Whether an identifier says that a protection made what bears it: this one, another, or one that is gone.
+pub fn is_marked(identifier: &str) -> bool {
+    identifier.starts_with(PREFIX)
+}
+
 impl OwnerMark {
     /// The mark of one resource: the same for every request about it, different after the stack is deleted and made anew.
     pub fn of(stack_id: &str, logical_id: &str) -> Self {

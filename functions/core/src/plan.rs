@@ -10,10 +10,10 @@ use crate::document::Edit;
 use crate::finding::{Finding, worst_first};
 use crate::health_check::{self, Choice, choose};
 use crate::id::{HealthCheckId, OwnerMark};
-use crate::ledger::{Lifecycle, MadeRecords, Row};
+use crate::ledger::{Lifecycle, MadeDistribution, MadeRecords, ProtectedBehavior, Row};
 use crate::port::{ChangeAction, ObservedHealthCheck, RecordSet};
 use crate::preflight::{Observed, findings};
-use crate::records;
+use crate::records::{self, Establishing};
 use crate::spec::{HealthCheckSpec, Spec};
 use crate::wiring::{Ours, distributions, wire};
 
@@ -46,6 +46,8 @@ pub enum Action {
     Change,
     Keep,
     Remove,
+    /// It is there already, is somebody else's and is as wanted: it is used as it is.
+    Adopt,
 }
 
 impl Step {
@@ -59,7 +61,14 @@ impl Step {
         };
         Self { action, what: what.into(), before, after }
     }
+
+    fn adopt(what: String, as_it_is: String) -> Self {
+        Self { action: Action::Adopt, what, before: Some(as_it_is.clone()), after: Some(as_it_is) }
+    }
 }
+
+/// What becomes of adopted things.
+const STAYS: &str = "which stays when the protection is deleted";
 
 /// Plans a Create or Update of `spec` for the resource marked `owner`.
 pub fn plan(spec: &Spec, owner: &OwnerMark, observed: &Observed, react_function: &str) -> Plan {
@@ -72,8 +81,11 @@ pub fn plan(spec: &Spec, owner: &OwnerMark, observed: &Observed, react_function:
         Choice::Create => HealthCheckId::new("(new)"),
     };
     let mut steps = vec![ledger_step(spec, row), check_step(spec, &check)];
-    steps.extend(record_steps(spec, owner, row, observed, &check_id));
-    steps.extend(distribution_steps(spec, row, observed));
+    let records = record_steps(spec, owner, row, observed, &check_id);
+    // The name goes on to answer without us.
+    let stays = records.iter().all(|step| step.action == Action::Adopt);
+    steps.extend(records);
+    steps.extend(distribution_steps(spec, row, observed, stays));
     steps.push(alarm_step(spec, observed, &check_id, react_function));
     steps.extend(left_over_steps(spec, row, &check_id));
     let text = text(spec, &steps, &findings);
@@ -136,7 +148,8 @@ fn record_steps(
 ) -> Vec<Step> {
     let Some(wanted) = MadeRecords::wanted(spec, check) else { return Vec::new() };
     let claimed = row.into_iter().flat_map(records::claimed);
-    let Ok(changes) = records::establish(&wanted, claimed, owner, &spec.name, &observed.records) else {
+    let Ok(Establishing { made, changes }) = records::establish(&wanted, claimed, owner, spec, &observed.records)
+    else {
         return vec![Step {
             action: Action::Keep,
             what: format!("record {}", wanted.name),
@@ -144,7 +157,10 @@ fn record_steps(
             after: None,
         }];
     };
-    let steps = wanted.pair(owner, &spec.name).map(|record| {
+    let steps = made.pair(owner, &spec.name).map(|record| {
+        if made.adopted.is_some() {
+            return Step::adopt(record_name(&record), format!("{}, {STAYS}", records::describe(&record)));
+        }
         let replaced = |change: &&crate::port::RecordChange| {
             change.action == ChangeAction::Delete && change.record.set_identifier == record.set_identifier
         };
@@ -163,7 +179,7 @@ fn record_name(record: &RecordSet) -> String {
     format!("record {} {}", record.name, record.set_identifier.as_deref().unwrap_or_default())
 }
 
-fn distribution_steps(spec: &Spec, row: Option<&Row>, observed: &Observed) -> Vec<Step> {
+fn distribution_steps(spec: &Spec, row: Option<&Row>, observed: &Observed, stays: bool) -> Vec<Step> {
     let id = &spec.distribution;
     let refused = |before: &str| {
         vec![Step {
@@ -208,6 +224,7 @@ fn distribution_steps(spec: &Spec, row: Option<&Row>, observed: &Observed) -> Ve
         })
         .collect();
     let touched = |pattern| steps.iter().any(|step| step.what == behavior(pattern));
+    let is_adopted = |made: &ProtectedBehavior| made.original_target == wiring.made.inspection_origin;
     let kept: Vec<Step> = wiring
         .made
         .behaviors
@@ -215,11 +232,33 @@ fn distribution_steps(spec: &Spec, row: Option<&Row>, observed: &Observed) -> Ve
         .filter(|made| !touched(&made.path_pattern))
         .map(|made| {
             let target = wiring.after.serving(&made.path_pattern).target.to_string();
+            if is_adopted(made) {
+                return Step::adopt(
+                    behavior(&made.path_pattern),
+                    format!("{target}, {}", when_deleted(&wiring.made, stays)),
+                );
+            }
             Step::new(behavior(&made.path_pattern), Some(target.clone()), Some(target))
         })
         .collect();
+    if wiring.made.origin_adopted {
+        let as_it_is = format!("{}:{}, {STAYS}", spec.failover_record, spec.origin_port);
+        steps.push(Step::adopt(origin(&wiring.made.inspection_origin), as_it_is));
+    }
     steps.extend(kept);
     steps
+}
+
+/// What becomes of an adopted behaviour: nothing may be left at an origin whose records are removed.
+fn when_deleted(made: &MadeDistribution, records_stay: bool) -> String {
+    if records_stay {
+        STAYS.to_owned()
+    } else {
+        format!(
+            "which goes to {} when the protection is deleted, because the records that we make are removed then",
+            made.application_origin
+        )
+    }
 }
 
 fn alarm_step(spec: &Spec, observed: &Observed, check: &HealthCheckId, react_function: &str) -> Step {
@@ -256,6 +295,10 @@ fn left_over_steps(spec: &Spec, row: Option<&Row>, check: &HealthCheckId) -> Vec
     let zone = spec.dns.zone().map(|zone| &zone.id);
     for made in records::claimed(row).filter(|made| made.name != spec.failover_record || Some(&made.zone) != zone) {
         for record in made.pair(&row.owner, &row.name) {
+            if made.adopted.is_some() {
+                steps.push(Step::adopt(record_name(&record), format!("no longer used, {STAYS}")));
+                continue;
+            }
             steps.push(Step::new(record_name(&record), Some(records::describe(&record)), None));
         }
     }
@@ -275,6 +318,7 @@ fn text(spec: &Spec, steps: &[Step], findings: &[Finding]) -> String {
             Action::Change => ("change", '~'),
             Action::Keep => ("keep", '='),
             Action::Remove => ("remove", '-'),
+            Action::Adopt => ("adopt", '='),
         };
         let detail = match (before, after) {
             (Some(before), Some(after)) if before != after => format!("{before} -> {after}"),

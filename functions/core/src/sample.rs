@@ -82,11 +82,13 @@ pub(crate) fn row() -> Row {
                 primary_health_check: check,
                 secondary: "origin-www.cq-route.com".into(),
                 secondary_health_check: None,
+                adopted: None,
             }),
             distribution: Some(MadeDistribution {
                 id: "E2EXAMPLE".into(),
                 caller_reference: "existing-1".into(),
                 inspection_origin: "failopen-www".into(),
+                origin_adopted: false,
                 application_origin: "app".into(),
                 behaviors: vec![ProtectedBehavior {
                     path_pattern: PathPattern::default_behavior(),

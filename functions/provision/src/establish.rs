@@ -158,7 +158,9 @@ fn data(
     findings: &[Finding],
     left: &[String],
 ) -> BTreeMap<&'static str, String> {
-    let application = row.made.distribution.as_ref().map(|made| made.application_origin.to_string());
+    let made = row.made.distribution.as_ref();
+    let application = made.map(|made| made.application_origin.to_string());
+    let inspection = made.map(|made| made.inspection_origin.to_string());
     let mut preflight = summary(findings);
     if !left.is_empty() {
         preflight = format!("{preflight}; left alone: {}", left.join("; "));
@@ -166,7 +168,7 @@ fn data(
     BTreeMap::from([
         ("FailoverRecord", spec.failover_record.to_string()),
         ("HealthCheckId", check.to_string()),
-        ("InspectionOriginId", spec.name.inspection_origin().to_string()),
+        ("InspectionOriginId", inspection.unwrap_or_default()),
         ("ApplicationOriginId", application.unwrap_or_default()),
         ("AlarmName", spec.name.alarm().to_string()),
         ("Posture", posture),
@@ -200,6 +202,8 @@ async fn finish<C: Observe + Apply, K: Clock>(
 /// What an Update replaced, once nothing uses it any more.
 struct Doomed {
     records: Vec<MadeRecords>,
+    /// Adopted records that are no longer used, as they are told to people: they stay, and the ledger forgets them.
+    released: Vec<String>,
     health_checks: Vec<MadeHealthCheck>,
     kept: Vec<Replaced>,
 }
@@ -208,12 +212,16 @@ impl Doomed {
     /// Records of a name that is still the protection's stay until Delete: they may be what answers for it, in a zone that
     /// the other DNS service has not taken over yet. A health check stays as long as a record that stays names it.
     fn of(row: &Row, spec: &Spec) -> Self {
-        let mut doomed = Self { records: Vec::new(), health_checks: Vec::new(), kept: Vec::new() };
+        let mut doomed =
+            Self { records: Vec::new(), released: Vec::new(), health_checks: Vec::new(), kept: Vec::new() };
         let mut needed = BTreeSet::new();
         for made in records::claimed(row) {
             let is_present = row.made.records.as_ref() == Some(made);
             if is_present {
                 needed.insert(made.primary_health_check.clone());
+            } else if made.adopted.is_some() {
+                needed.extend(made.checks().cloned());
+                doomed.released.push(made.stay());
             } else if made.name == spec.failover_record {
                 needed.insert(made.primary_health_check.clone());
                 doomed.kept.push(Replaced::Records(made.clone()));
@@ -251,7 +259,7 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
     spec: &Spec,
 ) -> Result<Vec<String>, Stop> {
     let doomed = Doomed::of(&entry.row, spec);
-    let mut left = Vec::new();
+    let mut left = doomed.released.clone();
     if matches!(spec.dns, Dns::External) && !doomed.kept.is_empty() {
         left.push(format!("the records of {} stay until the resource is deleted", spec.failover_record));
     }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use failopen::id::{ChangeId, HealthCheckId, Hostname};
 use failopen::ledger::{Lifecycle, MadeRecords, Replaced, Row};
 use failopen::port::{Apply, Clock, Fault, FaultKind, Observe, RecordSet};
-use failopen::records::{self, claimed, establish};
+use failopen::records::{self, Establishing, claimed, establish};
 use failopen::spec::{Spec, Zone};
 use jiff::SignedDuration;
 
@@ -38,7 +38,7 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
         // What the row claims now is what the batch replaces; a pair that a newer request writes meanwhile is not.
         let known: Vec<MadeRecords> = claimed(&entry.row).cloned().collect();
         let present = read(job, &zone, &wanted.name).await?;
-        let changes = establish(&wanted, claimed(&entry.row), &job.owner, &spec.name, &present)
+        let Establishing { made, changes } = establish(&wanted, claimed(&entry.row), &job.owner, spec, &present)
             .map_err(|conflict| Stop::findings(&[conflict]))?;
         if changes.is_empty() {
             // The batch may be one of an earlier attempt that died before every server had it.
@@ -47,15 +47,20 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
                 job.pause(USUALLY_INSYNC).await?;
                 // A batch of an older request that was on its way when this one began has arrived by now.
                 let present = read(job, &zone, &wanted.name).await?;
-                let changes = establish(&wanted, claimed(&entry.row), &job.owner, &spec.name, &present);
-                if !changes.map_err(|conflict| Stop::findings(&[conflict]))?.is_empty() {
+                let again = establish(&wanted, claimed(&entry.row), &job.owner, spec, &present)
+                    .map_err(|conflict| Stop::findings(&[conflict]))?;
+                if again.made != made || !again.changes.is_empty() {
                     continue;
                 }
             }
-            return settle(job, entry, &wanted, &known).await;
+            if made.adopted.is_some() {
+                tracing::info!(protection = %spec.name, step = "records", outcome = "adopted", record = %made.name,
+                    "the records were there already and are used as they are");
+            }
+            return settle(job, entry, &made, &known).await;
         }
         entry.confirm(job).await?;
-        intend(job, entry, &wanted).await?;
+        intend(job, entry, &made).await?;
         match job.cloud.change_records(&zone, &changes).await {
             Ok(change) => {
                 wait_until_insync(job, spec, &zone, &change).await?;
@@ -66,7 +71,7 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
                     record = %wanted.name,
                     "every server has the records"
                 );
-                return settle(job, entry, &wanted, &known).await;
+                return settle(job, entry, &made, &known).await;
             }
             Err(fault) if may_have_been_written(&fault) => {
                 job.pause(back_off(job.clock, attempt)).await?;

@@ -4,7 +4,7 @@
 //! Create that failed or was cancelled anywhere, removes exactly what that Create made.
 
 use failopen::id::ETag;
-use failopen::ledger::{Lifecycle, Row};
+use failopen::ledger::{Lifecycle, MadeRecords, Row};
 use failopen::limits::{CALL, SPARE};
 use failopen::port::{Apply, Clock, Observe};
 use failopen::properties;
@@ -48,7 +48,7 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) ->
             Err(stop) => return Err(stop),
         };
         for what in &left {
-            tracing::warn!(protection = %name, step = "delete", outcome = "left alone", what, "it is not as we made it");
+            tracing::warn!(protection = %name, step = "delete", outcome = "left alone", what, "it is not ours, or not as we made it");
         }
         // A Create that was given up may have added to the row meanwhile.
         match entry.remove(job).await? {
@@ -74,7 +74,8 @@ pub(crate) async fn take_away<C: Observe + Apply, K: Clock>(
     row: &Row,
 ) -> Result<Vec<String>, Stop> {
     let mut left = restore(job, row).await?;
-    let all: Vec<_> = records::claimed(row).cloned().collect();
+    let all: Vec<_> = records::removable(row).cloned().collect();
+    left.extend(records::staying(row));
     let still = async || confirm_doomed(job, &row.name).await;
     let changed = crate::records::remove(job, row, &all, still).await?;
     left.extend(
@@ -85,7 +86,11 @@ pub(crate) async fn take_away<C: Observe + Apply, K: Clock>(
     if let Some(name) = &row.made.alarm {
         left.extend(alarm::remove(job, name, still).await?);
     }
+    // What adopted records name stays with them, whoever made it.
+    let needed: Vec<_> =
+        records::claimed(row).filter(|made| made.adopted.is_some()).flat_map(MadeRecords::checks).collect();
     let checks: Vec<_> = health_check::claimed(row)
+        .filter(|made| !made.id.as_ref().is_some_and(|id| needed.contains(&id)))
         .filter(|made| !changed.iter().any(|record| record.health_check.is_some() && record.health_check == made.id))
         .cloned()
         .collect();
@@ -100,7 +105,7 @@ pub(crate) async fn take_away<C: Observe + Apply, K: Clock>(
 /// [`Stop::Failed`] while something still needs our origin: with the records gone its traffic would end in an error.
 async fn restore<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Result<Vec<String>, Stop> {
     let claims = distribution::claims(row);
-    let ttl = records::claimed(row).map(|made| made.ttl).max();
+    let ttl = records::removable(row).map(|made| made.ttl).max();
     if ttl.is_some() && claims.is_empty() {
         // A Create that came no farther than its records: no edge asks for them, but they may be on their way still.
         job.pause(IN_FLIGHT).await?;
@@ -130,7 +135,8 @@ async fn restore<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -
         }
     }
     Err(Stop::Failed(format!(
-        "Somebody keeps pointing distribution behaviours at failopen-{}, so its records were kept; stop that and delete again.",
+        "Somebody keeps pointing distribution behaviours at {}, so the records of {} were kept; stop that and delete again.",
+        claims.iter().map(|ours| ours.inspection_origin.as_str()).collect::<Vec<_>>().join(", "),
         row.name
     )))
 }
@@ -164,7 +170,7 @@ async fn take_out_everywhere<C: Observe + Apply, K: Clock>(
     for ours in claims {
         let taken_out = distribution::take_out(job, ours, async || confirm_doomed(job, &row.name).await).await?;
         if !taken_out.in_use.is_empty() {
-            return Err(still_in_use(row, ours.distribution.as_str(), &taken_out.in_use));
+            return Err(still_in_use(ours, &taken_out.in_use));
         }
         all.changed |= taken_out.changed;
         all.left.extend(taken_out.left);
@@ -173,11 +179,12 @@ async fn take_out_everywhere<C: Observe + Apply, K: Clock>(
     Ok(all)
 }
 
-fn still_in_use(row: &Row, distribution: &str, in_use: &[String]) -> Stop {
+fn still_in_use(ours: &Ours, in_use: &[String]) -> Stop {
     Stop::Failed(format!(
-        "Origin failopen-{} of distribution {distribution} is still used by {}, which this protection does not own. Its \
+        "Origin {} of distribution {} is still used by {}, which this protection does not own. Its \
          records, health check and alarm were kept so that this traffic goes on; point it at another origin and delete again.",
-        row.name,
+        ours.inspection_origin,
+        ours.distribution,
         in_use.join(", ")
     ))
 }

@@ -68,9 +68,11 @@ pub(crate) async fn withdraw<C: Observe + Apply, K: Clock>(
 
 fn left_behind(row: &Row, stop: &Stop, because: &str) -> String {
     let name = &row.name;
+    let origin = row.made.distribution.as_ref().map(|made| made.inspection_origin.clone());
+    let origin = origin.unwrap_or_else(|| name.inspection_origin());
     let distribution = &row.spec.distribution;
     format!(
-        "{} What this request wrote late may still be there: {because} Look for origin failopen-{name} in the behaviours of \
+        "{} What this request wrote late may still be there: {because} Look for origin {origin} in the behaviours of \
          `aws cloudfront get-distribution-config --id {distribution}`, for records of {} and for a health check tagged {name}; \
          where a behaviour still uses that origin without records, its traffic fails, so point it back at the application. \
          Declaring the resource again and deleting it takes the rest away.",

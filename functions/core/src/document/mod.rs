@@ -27,7 +27,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::id::{OriginId, PathPattern};
+use crate::id::{Hostname, OriginId, PathPattern};
 use crate::secret::Secret;
 
 pub use advice::Connecting;
@@ -56,6 +56,13 @@ pub struct Origin {
     pub path: String,
     /// Names only: the values are secrets, see [`Document::custom_headers`].
     pub custom_header_names: Vec<String>,
+}
+
+impl Origin {
+    /// Whether its host is this one. People write host names in capitals as well.
+    pub fn leads_to(&self, host: &Hostname) -> bool {
+        self.domain_name.eq_ignore_ascii_case(host.as_str())
+    }
 }
 
 /// How CloudFront talks to an origin.

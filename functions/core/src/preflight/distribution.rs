@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Observed;
 use crate::document::{Document, Edit, OriginKind};
 use crate::finding::{Code, Finding, Target};
-use crate::id::OwnerMark;
+use crate::id::{OriginId, OwnerMark};
 use crate::ledger::MadeDistribution;
 use crate::spec::Spec;
 use crate::wiring::{Ours, Wiring, wire};
@@ -63,9 +63,25 @@ pub(super) fn judge(spec: &Spec, owner: &OwnerMark, observed: &Observed, finding
     }
 }
 
+/// An origin of which only the ledger could say that no other protection leads its own traffic through it: one that would be
+/// adopted, or one that would be the application and has another host.
+pub(super) fn unfamiliar_origin(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Option<OriginId> {
+    let document = observed.distribution.as_ref()?;
+    let ours = observed.row(spec, owner).and_then(|row| Ours::of(row, &spec.distribution));
+    if ours.is_some() {
+        return None;
+    }
+    let made = wire(document, spec, None, &observed.others(spec)).ok()?.made;
+    if made.origin_adopted {
+        return Some(made.inspection_origin);
+    }
+    let application = document.origin(&made.application_origin)?;
+    (!application.leads_to(&spec.application)).then_some(made.application_origin)
+}
+
 fn application_origin(spec: &Spec, document: &Document, made: &MadeDistribution, findings: &mut Vec<Finding>) {
     let Some(origin) = document.origin(&made.application_origin) else { return };
-    if origin.domain_name != spec.application.as_str() {
+    if !origin.leads_to(&spec.application) {
         findings.push(Finding::warning(
             Code::OriginHostMismatch,
             "ApplicationHostname",
@@ -119,7 +135,7 @@ fn edge_functions(document: &Document, made: &MadeDistribution, findings: &mut V
 }
 
 /// With inspection dead, requests that CloudFront still sends there wait this long for nothing. Our origin is made with short
-/// time-outs; somebody may have set others since.
+/// time-outs; somebody may have set others since, and an adopted one has its owner's.
 fn time_outs(document: &Document, made: &MadeDistribution, findings: &mut Vec<Finding>) {
     let Some(connecting) = document.connecting(&made.inspection_origin) else { return };
     if connecting.seconds() <= PATIENCE {
@@ -131,11 +147,12 @@ fn time_outs(document: &Document, made: &MadeDistribution, findings: &mut Vec<Fi
         Target::Distribution,
         format!(
             "origin {} is given {} attempts of {} s to connect: while an inspection service that is gone is still in DNS, each \
-             request waits up to {} s before it fails; set two attempts of 3 s, as it was made, unless that is meant",
+             request waits up to {} s before it fails; set two attempts of 3 s{}, unless that is meant",
             made.inspection_origin,
             connecting.attempts,
             connecting.seconds_each,
-            connecting.seconds()
+            connecting.seconds(),
+            if made.origin_adopted { "" } else { ", as it was made" }
         ),
     ));
 }

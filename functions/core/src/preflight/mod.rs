@@ -104,7 +104,8 @@ impl AllowLists {
             let moves_zone = zone.is_some_and(|zone| *zone != former.zone);
             former.name != spec.failover_record || moves_zone
         };
-        for former in records::claimed(row).filter(is_left) {
+        // Adopted ones are left there, which takes no permission.
+        for former in records::removable(row).filter(is_left) {
             if !self.records.contains(&former.name) {
                 let what = format!("record {}", former.name);
                 findings.push(refusal(Code::Permission, "FailoverRecord", what, "AllowedRecords"));
@@ -181,7 +182,7 @@ pub fn findings(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Vec<Find
     health_checks(spec, observed, &mut findings);
     alarm(owner, observed, &mut findings);
     name(spec, owner, observed, &mut findings);
-    unreadable(spec, observed, &mut findings);
+    unreadable(spec, owner, observed, &mut findings);
     reach::judge(spec, observed, &mut findings);
     hosts(spec, owner, observed, &mut findings);
     dns::judge(spec, owner, observed, &mut findings);
@@ -268,11 +269,18 @@ fn zone(spec: &Spec, owner: &OwnerMark, observed: &Observed, findings: &mut Vec<
     }
     let row = observed.row(spec, owner);
     // Which health check the PRIMARY will carry is not known yet where it is still to be made: any will do to see conflicts.
-    let check = row.and_then(|row| row.made.records.as_ref()).map(|made| made.primary_health_check.clone());
-    let check = check.unwrap_or_else(|| HealthCheckId::new(""));
+    let check = match &spec.health_check {
+        HealthCheckSpec::Adopted { id } => Some(id),
+        // That of adopted records is somebody's, and no check that we make is ever the same.
+        HealthCheckSpec::Managed(_) => row
+            .and_then(|row| row.made.records.as_ref())
+            .filter(|made| made.adopted.is_none())
+            .map(|made| &made.primary_health_check),
+    };
+    let check = check.cloned().unwrap_or_else(|| HealthCheckId::new(""));
     let Some(wanted) = MadeRecords::wanted(spec, &check) else { return };
     let claimed = row.into_iter().flat_map(records::claimed);
-    if let Err(conflict) = records::establish(&wanted, claimed, owner, &spec.name, &observed.records) {
+    if let Err(conflict) = records::establish(&wanted, claimed, owner, spec, &observed.records) {
         findings.push(conflict);
     }
 }
@@ -334,8 +342,8 @@ fn name(spec: &Spec, owner: &OwnerMark, observed: &Observed, findings: &mut Vec<
 }
 
 /// A row that cannot be understood is taken, and whose behaviours are whose cannot be told in a distribution where its
-/// protection has an origin.
-fn unreadable(spec: &Spec, observed: &Observed, findings: &mut Vec<Finding>) {
+/// protection has an origin, or may have one that it has adopted.
+fn unreadable(spec: &Spec, owner: &OwnerMark, observed: &Observed, findings: &mut Vec<Finding>) {
     const RESTORE: &str = "restore it from the point-in-time recovery of the ledger's table, then try again";
     for name in &observed.unreadable {
         let origin = name.inspection_origin();
@@ -347,6 +355,13 @@ fn unreadable(spec: &Spec, observed: &Observed, findings: &mut Vec<Finding>) {
             let message = format!(
                 "{} has origin {origin} of protection `{name}`, whose row in the ledger cannot be read, so which behaviours are \
                  its own is not known; {RESTORE}",
+                spec.distribution
+            );
+            findings.push(Finding::structural(Code::BehaviorOverlap, "Traffic", Target::Distribution, message));
+        } else if let Some(origin) = distribution::unfamiliar_origin(spec, owner, observed) {
+            let message = format!(
+                "protection `{name}`, whose row in the ledger cannot be read, may have adopted origin {origin} of {}, and two would \
+                 fight over it; {RESTORE}",
                 spec.distribution
             );
             findings.push(Finding::structural(Code::BehaviorOverlap, "Traffic", Target::Distribution, message));

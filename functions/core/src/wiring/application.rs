@@ -3,20 +3,24 @@
 use std::collections::BTreeMap;
 
 use super::Ours;
+use super::origin::InspectionOrigin;
 use crate::document::{Document, Origin, OriginKind};
 use crate::finding::{Code, Finding, Target};
 use crate::id::{OriginId, PathPattern};
 use crate::ledger::MadeDistribution;
 use crate::spec::Spec;
 
-/// The one custom origin that all protected behaviours target, or did before us.
+/// The one custom origin that all protected behaviours target, or did before us. Behaviours at an adopted origin do not tell; where
+/// all are there, it is the one that leads to `ApplicationHostname`.
 pub(super) fn application_origin<'d>(
     document: &'d Document,
     spec: &Spec,
+    inspection: &InspectionOrigin,
     ours: Option<&Ours>,
     others: &[&MadeDistribution],
 ) -> Result<&'d Origin, Vec<Finding>> {
     let mut findings = Vec::new();
+    let mut at_adopted = Vec::new();
     let mut candidates: BTreeMap<OriginId, Vec<&PathPattern>> = BTreeMap::new();
     for pattern in &spec.traffic {
         if let Some(other) = others.iter().find(|other| {
@@ -33,6 +37,10 @@ pub(super) fn application_origin<'d>(
         };
         if let Some(other) = others.iter().find(|other| other.inspection_origin == *target) {
             findings.push(overlap(pattern, other, "is served by a behaviour of"));
+            continue;
+        }
+        if inspection.adopted && *target == inspection.id {
+            at_adopted.push(pattern);
             continue;
         }
         candidates.entry(target.clone()).or_default().push(pattern);
@@ -68,10 +76,13 @@ pub(super) fn application_origin<'d>(
         ));
     }
     for (target, patterns) in &candidates {
-        findings.extend(unsuitable(document, spec, target, patterns));
+        findings.extend(unsuitable(document, spec, inspection, target, patterns));
     }
     if !findings.is_empty() {
         return Err(findings);
+    }
+    if candidates.is_empty() && ours.is_none() {
+        return by_host(document, spec, inspection, &at_adopted);
     }
     let expected = ours.map(|ours| &ours.application_origin);
     let found = candidates.keys().next().and_then(|id| document.origin(id));
@@ -100,10 +111,62 @@ fn overlap(pattern: &PathPattern, other: &MadeDistribution, how: &str) -> Findin
     )
 }
 
+fn listed(patterns: &[&PathPattern]) -> String {
+    patterns.iter().map(|pattern| format!("`{pattern}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The application's origin, told by its host alone: of several, the one on the right port.
+fn by_host<'d>(
+    document: &'d Document,
+    spec: &Spec,
+    inspection: &InspectionOrigin,
+    patterns: &[&PathPattern],
+) -> Result<&'d Origin, Vec<Finding>> {
+    let is_custom = |origin: &&Origin| matches!(origin.kind, OriginKind::Custom { .. });
+    let is_on_port = |origin: &&Origin| match &origin.kind {
+        OriginKind::Custom { https_port, .. } => *https_port == spec.origin_port,
+        OriginKind::S3 | OriginKind::Vpc => false,
+    };
+    let of_host = document.origins().iter().filter(|origin| origin.leads_to(&spec.application)).filter(is_custom);
+    let mut of_host: Vec<&Origin> = of_host.collect();
+    if of_host.len() > 1 && of_host.iter().any(is_on_port) {
+        of_host.retain(is_on_port);
+    }
+    let todo = match of_host.as_slice() {
+        [only] => return Ok(only),
+        [] => format!(
+            "none of the distribution's custom origins leads to {}; add one, or set ApplicationHostname to the host of the one \
+             that is the application",
+            spec.application
+        ),
+        several => format!(
+            "{} all lead to {}; remove all but one of them",
+            several.iter().map(|origin| origin.id.as_str()).collect::<Vec<_>>().join(", "),
+            spec.application
+        ),
+    };
+    let names = listed(patterns);
+    Err(vec![Finding::structural(
+        Code::OriginType,
+        "ApplicationHostname",
+        Target::Distribution,
+        format!(
+            "{names} already targets {}, which leads to the failover record {} itself, so which origin is the application has to be \
+             told by its host, and {todo}",
+            inspection.id, spec.failover_record
+        ),
+    )])
+}
+
 /// Why an origin cannot be the application.
-fn unsuitable(document: &Document, spec: &Spec, target: &OriginId, patterns: &[&PathPattern]) -> Option<Finding> {
-    let names: Vec<String> = patterns.iter().map(|pattern| format!("`{pattern}`")).collect();
-    let names = names.join(", ");
+fn unsuitable(
+    document: &Document,
+    spec: &Spec,
+    inspection: &InspectionOrigin,
+    target: &OriginId,
+    patterns: &[&PathPattern],
+) -> Option<Finding> {
+    let names = listed(patterns);
     let finding = |code, message| Some(Finding::structural(code, "Traffic", Target::Distribution, message));
     if document.origin_groups().contains(target) {
         return finding(
@@ -114,11 +177,10 @@ fn unsuitable(document: &Document, spec: &Spec, target: &OriginId, patterns: &[&
             ),
         );
     }
-    // Somebody has followed the runbook by hand. Taken for the application, it would make a bypass lead back to inspection.
-    // Our own origin has a verdict of its own.
-    let leads_to_record = |origin: &Origin| origin.domain_name == spec.failover_record.as_str();
-    if *target != spec.name.inspection_origin() && document.origin(target).is_some_and(leads_to_record) {
-        let own = document.origins().iter().find(|origin| origin.domain_name == spec.application.as_str());
+    // Taken for the application, it would make a bypass lead back to inspection. The one that is chosen has a verdict of its own.
+    let leads_to_record = |origin: &Origin| origin.leads_to(&spec.failover_record);
+    if *target != inspection.id && document.origin(target).is_some_and(leads_to_record) {
+        let own = document.origins().iter().find(|origin| origin.leads_to(&spec.application));
         let own = own.map_or_else(
             || format!("an origin for {}", spec.application),
             |origin| format!("{} ({})", origin.id, origin.domain_name),

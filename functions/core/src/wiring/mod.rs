@@ -5,16 +5,19 @@
 //! Create.
 
 mod application;
+mod origin;
 mod ours;
 mod unwire;
 
-use crate::document::{Document, Edit, EditError, NewOrigin, Origin, OriginKind};
+use crate::document::{Behavior, Document, Edit, EditError};
 use crate::finding::{Code, Finding, Target};
+use crate::id::OriginId;
 use crate::ledger::{MadeDistribution, ProtectedBehavior};
 use crate::posture::Side;
 use crate::spec::Spec;
 
 use application::application_origin;
+use origin::{InspectionOrigin, inspection_origin, origin_edit};
 pub use ours::{Claim, Ours, distributions};
 pub use unwire::{Unwiring, unwire};
 
@@ -43,18 +46,19 @@ pub fn wire(
     ours: Option<&Ours>,
     others: &[&MadeDistribution],
 ) -> Result<Wiring, Vec<Finding>> {
-    let inspection = spec.name.inspection_origin();
-    let application = application_origin(document, spec, ours, others)?;
-    let origin_edit = origin_edit(document, spec, ours, application)?;
+    let inspection = inspection_origin(document, spec, ours, others)?;
+    let application = application_origin(document, spec, &inspection, ours, others)?;
+    let origin_edit = origin_edit(document, spec, &inspection, ours, application)?;
     // A protection that is set up follows the present posture; a new one begins inspected.
     let side = ours.map_or(Side::Inspected, |ours| present_side(document, ours));
     let target = match side {
-        Side::Inspected => &inspection,
+        Side::Inspected => &inspection.id,
         Side::Bypassed => &application.id,
     };
 
     let mut plan = Draft::new(document);
     plan.make(origin_edit)?;
+    let original = |present: &Behavior| original_target(present, &inspection, &application.id, ours);
     let mut behaviors = Vec::new();
     for pattern in &spec.traffic {
         let claim = ours.and_then(|ours| ours.claim(pattern));
@@ -70,7 +74,7 @@ pub fn wire(
                 }
                 ProtectedBehavior {
                     path_pattern: present.path_pattern,
-                    original_target: known.map_or(&application.id, |known| &known.original_target).clone(),
+                    original_target: original(document.serving(pattern)),
                     cloned: known.and_then(|known| known.cloned.clone()),
                 }
             }
@@ -79,7 +83,7 @@ pub fn wire(
                 plan.make([Edit::CloneBehavior { serving, path_pattern: pattern.clone(), target: target.clone() }])?;
                 ProtectedBehavior {
                     path_pattern: pattern.clone(),
-                    original_target: application.id.clone(),
+                    original_target: original(document.serving(pattern)),
                     cloned: plan.document.content_hash(pattern),
                 }
             }
@@ -99,12 +103,28 @@ pub fn wire(
     let made = MadeDistribution {
         id: spec.distribution.clone(),
         caller_reference: document.caller_reference().to_owned(),
-        inspection_origin: inspection,
+        inspection_origin: inspection.id.clone(),
+        origin_adopted: inspection.adopted,
         application_origin: application.id.clone(),
         behaviors,
         written: false,
     };
     Ok(Wiring { made, edits: plan.edits, after: plan.document, left })
+}
+
+/// What a behaviour targeted before us. Where the origin that leads to inspection was there before us, so was a behaviour that
+/// targets it and that the ledger does not claim.
+fn original_target(
+    present: &Behavior,
+    inspection: &InspectionOrigin,
+    application: &OriginId,
+    ours: Option<&Ours>,
+) -> OriginId {
+    match ours.and_then(|ours| ours.claim(&present.path_pattern)) {
+        Some(claim) => claim.behavior.original_target.clone(),
+        None if inspection.adopted && present.target == inspection.id => inspection.id.clone(),
+        None => application.clone(),
+    }
 }
 
 /// Edits made one after the other, each planned on what the ones before left.
@@ -143,60 +163,6 @@ fn present_side(document: &Document, ours: &Ours) -> Side {
     let mut targets = settled.filter_map(|claim| document.behavior(&claim.behavior.path_pattern)).peekable();
     let bypassed = targets.peek().is_some() && targets.all(|behavior| behavior.target == ours.application_origin);
     if bypassed { Side::Bypassed } else { Side::Inspected }
-}
-
-/// What makes our origin exist with the right host name.
-fn origin_edit(
-    document: &Document,
-    spec: &Spec,
-    ours: Option<&Ours>,
-    application: &Origin,
-) -> Result<Option<Edit>, Vec<Finding>> {
-    let id = spec.name.inspection_origin();
-    let Some(present) = document.origin(&id) else {
-        return Ok(Some(Edit::AddOrigin {
-            like: application.id.clone(),
-            origin: NewOrigin { id, domain_name: spec.failover_record.clone(), https_port: spec.origin_port },
-        }));
-    };
-    let refuse = |property, message: String| {
-        Err(vec![Finding::structural(Code::OriginType, property, Target::Distribution, message)])
-    };
-    let Some(ours) = ours else {
-        return refuse(
-            "Name",
-            format!(
-                "the distribution has an origin {id} that this resource did not make, so it is left alone; remove it or \
-                 choose another Name"
-            ),
-        );
-    };
-    if let OriginKind::Custom { https_port, .. } = present.kind
-        && https_port != spec.origin_port
-    {
-        return refuse(
-            "OriginPort",
-            format!(
-                "origin {id} has the port {https_port}, and the port of an origin in use is not changed in place; delete \
-                 the resource and declare it anew with port {}",
-                spec.origin_port
-            ),
-        );
-    }
-    if present.domain_name == spec.failover_record.as_str() {
-        return Ok(None);
-    }
-    match ours.domains.iter().find(|domain| domain.as_str() == present.domain_name) {
-        Some(from) => Ok(Some(Edit::SetOriginDomain { id, from: from.clone(), to: spec.failover_record.clone() })),
-        None => refuse(
-            "FailoverRecord",
-            format!(
-                "origin {id} leads to {}, which is no failover record of this protection: somebody changed it, so it is \
-                 left alone; set its domain to {} and deploy again",
-                present.domain_name, spec.failover_record
-            ),
-        ),
-    }
 }
 
 #[cfg(test)]

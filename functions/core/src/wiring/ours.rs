@@ -1,7 +1,9 @@
 //! What the ledger claims in a distribution.
 
+use crate::document::Origin;
 use crate::id::{DistributionId, Hostname, OriginId, PathPattern};
 use crate::ledger::{MadeDistribution, ProtectedBehavior, Replaced, Row};
+use crate::records;
 
 /// What the ledger says may be ours in one distribution: what is written, and what an unfinished request meant to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,10 +11,14 @@ pub struct Ours {
     pub distribution: DistributionId,
     pub caller_reference: String,
     pub inspection_origin: OriginId,
+    /// The origin was there before us, whichever of the claims says so: never changed and never removed.
+    pub origin_adopted: bool,
     pub application_origin: OriginId,
     pub behaviors: Vec<Claim>,
     /// Host names that our origin may have: the failover records of this protection, past ones included.
     pub domains: Vec<Hostname>,
+    /// Names whose records we made, and will remove: no behaviour may be left at an origin that leads there.
+    pub doomed: Vec<Hostname>,
 }
 
 /// One behaviour that the ledger claims.
@@ -33,11 +39,14 @@ impl Ours {
             distribution: first.id.clone(),
             caller_reference: first.caller_reference.clone(),
             inspection_origin: first.inspection_origin.clone(),
+            origin_adopted: false,
             application_origin: first.application_origin.clone(),
             behaviors: Vec::new(),
             domains: domains(row),
+            doomed: records::removable(row).map(|made| made.name.clone()).collect(),
         };
         let all: Vec<&MadeDistribution> = std::iter::once(first).chain(claims).collect();
+        ours.origin_adopted = all.iter().any(|made| made.origin_adopted);
         // A write that is not known to have happened may have moved back every behaviour that it was to give up.
         let may_be_given_up = |pattern: &PathPattern| {
             let claims =
@@ -57,6 +66,11 @@ impl Ours {
 
     pub(super) fn claim(&self, path_pattern: &PathPattern) -> Option<&Claim> {
         self.behaviors.iter().find(|claim| claim.behavior.path_pattern.is_alike(path_pattern))
+    }
+
+    /// Whether what an origin leads to will be removed with the protection.
+    pub(super) fn is_doomed(&self, origin: &Origin) -> bool {
+        self.doomed.iter().any(|name| origin.leads_to(name))
     }
 
     pub(super) fn is_one_of_two(&self, target: &OriginId) -> bool {

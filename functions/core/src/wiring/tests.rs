@@ -86,9 +86,10 @@ fn what_cannot_be_protected_is_refused_by_code() {
 }
 
 #[test]
-fn an_origin_of_our_name_that_we_did_not_make_is_left_alone() {
+fn an_origin_of_our_name_that_we_did_not_make_and_that_leads_elsewhere_is_left_alone() {
     let (document, _) = wired(&protecting(&["/account/*"]));
-    assert_eq!(codes(wire(&document, &protecting(&["*"]), None, &[])), [Code::OriginType]);
+    let elsewhere = Spec { failover_record: Hostname::new("other.cq-route.com"), ..protecting(&["*"]) };
+    assert_eq!(codes(wire(&document, &elsewhere, None, &[])), [Code::OriginType]);
 }
 
 #[test]
@@ -185,29 +186,6 @@ fn another_distribution_under_the_same_id_is_not_touched() {
 }
 
 #[test]
-fn a_runbook_followed_by_hand_is_told_apart_from_an_application() {
-    let by_hand = RICH.replacen(
-        "<DomainName>origin-www.cq-route.com</DomainName>",
-        "<DomainName>cq-origin-www.cq-route.com</DomainName>",
-        1,
-    );
-    let document = Document::parse(by_hand.as_bytes()).expect("a configuration");
-    let refused = wire(&document, &protecting(&["*"]), None, &[]).expect_err("a bypass would go in a circle");
-    let [finding] = refused.as_slice() else { panic!("{refused:?}") };
-    assert_eq!((finding.code, finding.property.as_str()), (Code::OriginType, "Traffic"));
-    assert!(finding.message.contains("an origin for origin-www.cq-route.com"), "{finding}");
-    // The application's own origin is still there, as it is after the runbook.
-    let kept = RICH.replacen(
-        "<DomainName>api-eu.example.com</DomainName>",
-        "<DomainName>cq-origin-www.cq-route.com</DomainName>",
-        1,
-    );
-    let document = Document::parse(kept.as_bytes()).expect("a configuration");
-    let refused = wire(&document, &protecting(&["/api-eu/*"]), None, &[]).expect_err("a bypass would go in a circle");
-    assert!(refused[0].message.contains("point it at app & co (origin-www.cq-route.com)"), "{}", refused[0]);
-}
-
-#[test]
 fn one_behaviour_of_several_that_failed_open_stays_so() {
     let spec = protecting(&["*", "/account/*"]);
     let (document, ours) = wired(&spec);
@@ -263,3 +241,6 @@ fn an_unfinished_update_that_adds_a_behaviour_does_not_end_a_bypass() {
         assert_eq!(target(&wiring.after, pattern), ours.application_origin, "{pattern}");
     }
 }
+
+#[path = "adoption_tests.rs"]
+mod adoption;

@@ -2,6 +2,7 @@
 
 use super::Ours;
 use crate::document::{Document, Edit, EditError};
+use crate::id::OriginId;
 use crate::ledger::ProtectedBehavior;
 
 /// A distribution write that takes a protection out.
@@ -41,7 +42,16 @@ pub fn unwire(document: &Document, ours: &Ours) -> Result<Unwiring, EditError> {
     }
     let id = &ours.inspection_origin;
     if let Some(origin) = plan.after.origin(id) {
-        if ours.domains.iter().any(|domain| domain.as_str() == origin.domain_name) {
+        if ours.origin_adopted {
+            // Whoever else uses it goes on doing so, unless what it leads to is removed.
+            if ours.is_doomed(origin)
+                && let Err(EditError::OriginInUse { by, .. }) =
+                    plan.after.edit(&[Edit::RemoveOrigin { id: id.clone() }])
+            {
+                plan.in_use.push(by);
+            }
+            plan.left.push(format!("origin {id}: it was adopted, so it stays"));
+        } else if ours.domains.iter().any(|domain| domain.as_str() == origin.domain_name) {
             match plan.make(Edit::RemoveOrigin { id: id.clone() }) {
                 Ok(()) => {}
                 Err(EditError::OriginInUse { by, .. }) => plan.in_use.push(by),
@@ -83,11 +93,23 @@ pub(super) fn restore(document: &Document, ours: &Ours, known: &ProtectedBehavio
         }
         left = Some(format!("behaviour `{path_pattern}`: it was edited after we added it, so it stays"));
     }
-    if present.target != ours.inspection_origin {
+    // One that was at an adopted origin before us goes back there from either side; any other one that has failed open is where
+    // it was.
+    let inspection = &ours.inspection_origin;
+    if present.target != *inspection && known.original_target != *inspection {
         return Restored { edit: None, left };
     }
-    let exists = |id| document.origin(id).is_some() || document.origin_groups().contains(id);
-    let back = [&known.original_target, &ours.application_origin].into_iter().find(|id| exists(id));
-    let edit = back.map(|to| Edit::Retarget { path_pattern, from: present.target.clone(), to: to.clone() });
+    let is_usable = |id: &OriginId| {
+        let exists = document.origin(id).is_some() || document.origin_groups().contains(id);
+        // Nothing may be left at an origin whose name is about to be removed.
+        let is_doomed = *id == *inspection && document.origin(id).is_some_and(|origin| ours.is_doomed(origin));
+        exists && !is_doomed
+    };
+    let back = [&known.original_target, &ours.application_origin].into_iter().find(|id| is_usable(id));
+    let edit = back.filter(|to| **to != present.target).map(|to| Edit::Retarget {
+        path_pattern,
+        from: present.target.clone(),
+        to: to.clone(),
+    });
     Restored { edit, left }
 }

@@ -189,6 +189,7 @@ fn a_flip_moves_the_protected_behaviors(document: &Document, rng: &mut Rng) {
         id: DistributionId::new("E1"),
         caller_reference: document.caller_reference().to_owned(),
         inspection_origin: inspection.id.clone(),
+        origin_adopted: false,
         application_origin: application.clone(),
         behaviors: protected
             .iter()

@@ -66,11 +66,11 @@ pub(super) async fn prove(crew: &Crew<'_>, grants: &[Grant], role: &str) -> Resu
     stage
         .narration
         .step("The zone is reached by the other role alone", async |step| {
-            let of_provision = |action: &str| {
-                grants.iter().filter(move |grant| grant.function == "provision" && grant.action == action)
+            let of_provision = |wanted: &[&str]| -> Vec<&Grant> {
+                let is_wanted = |grant: &&Grant| wanted.contains(&grant.action.as_str());
+                grants.iter().filter(|grant| grant.function == "provision").filter(is_wanted).collect()
             };
-            let own: Vec<&Grant> = OWN.iter().flat_map(|action| of_provision(action)).collect();
-            let assume: Vec<&Grant> = of_provision(ASSUME).collect();
+            let (own, assume) = (of_provision(&OWN), of_provision(&[ASSUME]));
             ensure!(
                 own.len() == OWN.len() && assume.len() == 1,
                 "the role of provision is not as this step expects it"

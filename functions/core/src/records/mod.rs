@@ -1,5 +1,7 @@
 //! The two failover records: what they must be, and which batch makes or removes them without touching anybody else's.
 
+mod adoption;
+
 use crate::finding::{Code, Finding, Target};
 use crate::id::{HealthCheckId, OwnerMark, ProtectionName};
 use crate::ledger::{MadeRecords, Replaced, Row};
@@ -19,6 +21,7 @@ impl MadeRecords {
             primary_health_check: health_check.clone(),
             secondary: spec.application.clone(),
             secondary_health_check: spec.secondary_health_check.clone(),
+            adopted: None,
         })
     }
 
@@ -32,12 +35,27 @@ impl MadeRecords {
         self.zone == other.zone && self.name == other.name
     }
 
+    /// For people: why adopted records are still there when the protection has left them.
+    pub fn stay(&self) -> String {
+        format!("the records of {} were adopted, so they stay", self.name)
+    }
+
+    /// The health checks that the pair rests on.
+    pub fn checks(&self) -> impl Iterator<Item = &HealthCheckId> {
+        [&self.primary_health_check].into_iter().chain(&self.secondary_health_check)
+    }
+
     /// PRIMARY and SECONDARY as Route 53 holds them.
     pub fn pair(&self, owner: &OwnerMark, name: &ProtectionName) -> [RecordSet; 2] {
+        let identifier = |role| match (&self.adopted, role) {
+            (None, role) => owner.set_identifier(name, role),
+            (Some(theirs), FailoverRole::Primary) => theirs.primary.clone(),
+            (Some(theirs), FailoverRole::Secondary) => theirs.secondary.clone(),
+        };
         let record = |role, value: &str, health_check| RecordSet {
             name: self.name.clone(),
             record_type: "CNAME".to_owned(),
-            set_identifier: Some(owner.set_identifier(name, role)),
+            set_identifier: Some(identifier(role)),
             failover: Some(role),
             ttl: Some(self.ttl),
             values: vec![value.to_owned()],
@@ -60,10 +78,30 @@ pub fn claimed(row: &Row) -> impl Iterator<Item = &MadeRecords> {
     row.made.records.iter().chain(replaced)
 }
 
-/// The one batch that turns what is in the zone into the wanted pair; empty where it is there already. Old values and new
-/// ones change hands in the same transaction, so the name is never without an answer.
+/// The pairs that a row claims and that we made: what a Delete removes.
+pub fn removable(row: &Row) -> impl Iterator<Item = &MadeRecords> {
+    claimed(row).filter(|made| made.adopted.is_none())
+}
+
+/// The pairs that a row claims and that were there before us, as they are told to people when they stay.
+pub fn staying(row: &Row) -> impl Iterator<Item = String> {
+    claimed(row).filter(|made| made.adopted.is_some()).map(MadeRecords::stay)
+}
+
+/// How the wanted pair comes to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Establishing {
+    /// What the ledger has to remember: the wanted pair, or somebody's that is as wanted.
+    pub made: MadeRecords,
+    /// The one batch that turns what is in the zone into the pair; empty where it is there already.
+    pub changes: Vec<RecordChange>,
+}
+
+/// What turns what is in the zone into the wanted pair. Old values and new ones change hands in the same transaction, so the
+/// name is never without an answer.
 ///
-/// `claimed` are the pairs that the ledger knows: only records equal to one of them are replaced.
+/// `claimed` are the pairs that the ledger knows: only records equal to one of them that we made are replaced.
 ///
 /// # Errors
 /// A finding that names the record which stands in the way.
@@ -71,25 +109,34 @@ pub fn establish<'m>(
     wanted: &MadeRecords,
     claimed: impl Iterator<Item = &'m MadeRecords>,
     owner: &OwnerMark,
-    name: &ProtectionName,
+    spec: &Spec,
     present: &[RecordSet],
-) -> Result<Vec<RecordChange>, Finding> {
+) -> Result<Establishing, Finding> {
+    if let Some(made) = adoption::adopted(wanted, owner, spec, present) {
+        return Ok(Establishing { made, changes: Vec::new() });
+    }
+    let name = &spec.name;
     let pair = wanted.pair(owner, name);
-    let known: Vec<RecordSet> =
-        claimed.filter(|made| made.is_same_place(wanted)).flat_map(|made| made.pair(owner, name)).collect();
+    let (adopted, made): (Vec<_>, Vec<_>) =
+        claimed.filter(|made| made.is_same_place(wanted)).partition(|made| made.adopted.is_some());
+    let known: Vec<RecordSet> = made.iter().flat_map(|made| made.pair(owner, name)).collect();
+    let conflict = |record| {
+        let near_miss = adoption::near_miss(wanted, !adopted.is_empty(), spec, present);
+        near_miss.unwrap_or_else(|| conflict(wanted, record))
+    };
     let mut changes = Vec::new();
     for record in present {
         if pair.iter().any(|wanted| is_same(wanted, record)) {
             continue;
         }
         if !known.iter().any(|known| is_same(known, record)) {
-            return Err(conflict(wanted, record));
+            return Err(conflict(record));
         }
         changes.push(RecordChange { action: ChangeAction::Delete, record: record.clone() });
     }
     let missing = pair.into_iter().filter(|wanted| !present.iter().any(|record| is_same(wanted, record)));
     changes.extend(missing.map(|record| RecordChange { action: ChangeAction::Create, record }));
-    Ok(changes)
+    Ok(Establishing { made: wanted.clone(), changes })
 }
 
 fn conflict(wanted: &MadeRecords, record: &RecordSet) -> Finding {
@@ -124,9 +171,10 @@ pub struct Removal {
     pub left: Vec<RecordSet>,
 }
 
-/// Plans the removal of the pairs in `claimed`, which are all in one place, from what is `present` there.
+/// Plans the removal of the pairs in `claimed`, which are all in one place, from what is `present` there. Adopted ones stay.
 pub fn remove(claimed: &[&MadeRecords], owner: &OwnerMark, name: &ProtectionName, present: &[RecordSet]) -> Removal {
-    let known: Vec<RecordSet> = claimed.iter().flat_map(|made| made.pair(owner, name)).collect();
+    let made = claimed.iter().filter(|made| made.adopted.is_none());
+    let known: Vec<RecordSet> = made.flat_map(|made| made.pair(owner, name)).collect();
     let mut removal = Removal { changes: Vec::new(), left: Vec::new() };
     for record in present {
         if known.iter().any(|known| is_same(known, record)) {
@@ -185,11 +233,16 @@ mod tests {
             primary_health_check: HealthCheckId::new("h-1"),
             secondary: Hostname::new("app.example.com"),
             secondary_health_check: None,
+            adopted: None,
         }
     }
 
     fn owner() -> OwnerMark {
         OwnerMark::new("0123456789ab")
+    }
+
+    fn spec() -> Spec {
+        crate::sample::spec()
     }
 
     fn name() -> ProtectionName {
@@ -203,12 +256,16 @@ mod tests {
     #[test]
     fn two_records_that_are_there_already_need_no_batch() {
         let present = made(30).pair(&owner(), &name());
-        assert_eq!(establish(&made(30), std::iter::empty(), &owner(), &name(), &present), Ok(vec![]));
+        assert_eq!(
+            establish(&made(30), std::iter::empty(), &owner(), &spec(), &present),
+            Ok(Establishing { made: made(30), changes: vec![] })
+        );
     }
 
     #[test]
     fn an_empty_name_gets_both_in_one_batch_and_only_the_primary_has_a_check() {
-        let changes = establish(&made(30), std::iter::empty(), &owner(), &name(), &[]).expect("nothing in the way");
+        let changes =
+            establish(&made(30), std::iter::empty(), &owner(), &spec(), &[]).expect("nothing in the way").changes;
         assert_eq!(
             actions(&changes),
             [
@@ -223,7 +280,7 @@ mod tests {
     #[test]
     fn old_values_that_the_ledger_knows_are_replaced_in_the_same_batch() {
         let present = made(30).pair(&owner(), &name());
-        let changes = establish(&made(60), [&made(30)].into_iter(), &owner(), &name(), &present).expect("ours");
+        let changes = establish(&made(60), [&made(30)].into_iter(), &owner(), &spec(), &present).expect("ours").changes;
         assert_eq!(changes.iter().filter(|change| change.action == ChangeAction::Delete).count(), 2);
         assert_eq!(changes.iter().filter(|change| change.action == ChangeAction::Create).count(), 2);
     }
@@ -238,7 +295,7 @@ mod tests {
             values: vec!["elsewhere.example.com".to_owned()],
             ..made(30).pair(&owner(), &name())[0].clone()
         };
-        let finding = establish(&made(30), std::iter::empty(), &owner(), &name(), &[plain]).expect_err("a conflict");
+        let finding = establish(&made(30), std::iter::empty(), &owner(), &spec(), &[plain]).expect_err("a conflict");
         assert_eq!((finding.code, finding.property.as_str()), (Code::RecordConflict, "FailoverRecord"));
         assert!(finding.message.contains("a simple CNAME record -> elsewhere.example.com"), "{}", finding.message);
     }
@@ -247,7 +304,7 @@ mod tests {
     fn a_record_under_our_identifier_that_somebody_changed_is_not_ours_to_replace_or_remove() {
         let mut present = made(30).pair(&owner(), &name());
         present[0].values = vec!["elsewhere.example.com".to_owned()];
-        assert!(establish(&made(60), [&made(30)].into_iter(), &owner(), &name(), &present).is_err());
+        assert!(establish(&made(60), [&made(30)].into_iter(), &owner(), &spec(), &present).is_err());
         let removal = remove(&[&made(30)], &owner(), &name(), &present);
         assert_eq!(actions(&removal.changes), [(ChangeAction::Delete, Some(FailoverRole::Secondary))]);
         assert_eq!(removal.left, [present[0].clone()]);

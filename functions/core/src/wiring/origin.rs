@@ -1,0 +1,185 @@
+//! Which origin leads to inspection: our own, or one that people added by hand before there was a protection.
+
+use super::Ours;
+use crate::document::{Document, Edit, NewOrigin, Origin, OriginKind};
+use crate::finding::{Code, Finding, Target};
+use crate::id::OriginId;
+use crate::ledger::MadeDistribution;
+use crate::mark;
+use crate::spec::Spec;
+
+/// The origin that carries the failover record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct InspectionOrigin {
+    pub(super) id: OriginId,
+    /// It was there before us: never changed and never removed.
+    pub(super) adopted: bool,
+}
+
+/// Chooses it. What the ledger claims decides; without a claim, an origin that leads to the failover record already is adopted,
+/// whatever its id. Our own is claimed before it is written, so that it is never taken for somebody's.
+pub(super) fn inspection_origin(
+    document: &Document,
+    spec: &Spec,
+    ours: Option<&Ours>,
+    others: &[&MadeDistribution],
+) -> Result<InspectionOrigin, Vec<Finding>> {
+    if let Some(ours) = ours {
+        return Ok(InspectionOrigin { id: ours.inspection_origin.clone(), adopted: ours.origin_adopted });
+    }
+    let own = spec.name.inspection_origin();
+    let is_anothers = |origin: &Origin| {
+        let is_claimed = others.iter().any(|other| other.inspection_origin == origin.id);
+        is_claimed || (mark::is_marked(origin.id.as_str()) && origin.id != own)
+    };
+    let leading = document.origins().iter().filter(|origin| origin.leads_to(&spec.failover_record));
+    let (suitable, unsuitable): (Vec<_>, Vec<_>) =
+        leading.filter(|origin| !is_anothers(origin)).partition(|origin| suits(origin, spec));
+    let adopted = |origin: &Origin| Ok(InspectionOrigin { id: origin.id.clone(), adopted: true });
+    match (suitable.as_slice(), unsuitable.first()) {
+        ([], None) => Ok(InspectionOrigin { id: own, adopted: false }),
+        ([], Some(origin)) => Err(cannot_be_adopted(origin, spec)),
+        ([only], _) => adopted(only),
+        (several, _) => match several.iter().find(|origin| origin.id == own) {
+            Some(own) => adopted(own),
+            None => Err(ambiguous(several, spec)),
+        },
+    }
+}
+
+fn suits(origin: &Origin, spec: &Spec) -> bool {
+    match &origin.kind {
+        OriginKind::Custom { https_port, .. } => *https_port == spec.origin_port,
+        OriginKind::S3 | OriginKind::Vpc => false,
+    }
+}
+
+fn refuse(property: &str, message: String) -> Vec<Finding> {
+    vec![Finding::structural(Code::OriginType, property, Target::Distribution, message)]
+}
+
+fn cannot_be_adopted(origin: &Origin, spec: &Spec) -> Vec<Finding> {
+    let (id, record) = (&origin.id, &spec.failover_record);
+    match &origin.kind {
+        OriginKind::Custom { https_port, .. } => refuse(
+            "OriginPort",
+            format!(
+                "origin {id} leads to the failover record {record} already, on port {https_port}, and would be adopted if OriginPort \
+                 were that; set OriginPort to {https_port}, or remove that origin first"
+            ),
+        ),
+        OriginKind::S3 | OriginKind::Vpc => refuse(
+            "FailoverRecord",
+            format!(
+                "origin {id} leads to the failover record {record} already and is not a custom origin, so it cannot be adopted; \
+                 remove it first, or choose another name"
+            ),
+        ),
+    }
+}
+
+fn ambiguous(several: &[&Origin], spec: &Spec) -> Vec<Finding> {
+    let ids: Vec<&str> = several.iter().map(|origin| origin.id.as_str()).collect();
+    refuse(
+        "FailoverRecord",
+        format!(
+            "origins {} all lead to the failover record {}, so which one to adopt cannot be told; point the behaviours at one of \
+             them and remove the others",
+            ids.join(", "),
+            spec.failover_record
+        ),
+    )
+}
+
+/// What makes it exist with the right host name. Nothing is ever done to an adopted one.
+pub(super) fn origin_edit(
+    document: &Document,
+    spec: &Spec,
+    inspection: &InspectionOrigin,
+    ours: Option<&Ours>,
+    application: &Origin,
+) -> Result<Option<Edit>, Vec<Finding>> {
+    let id = inspection.id.clone();
+    match (document.origin(&id), inspection.adopted) {
+        (Some(present), true) => still_adopted(present, spec).map(|()| None),
+        (None, true) => Err(refuse(
+            "DistributionId",
+            format!(
+                "origin {id}, which was adopted, is gone from the distribution; add it again, leading to {}, or delete the \
+                 resource and declare it anew",
+                spec.failover_record
+            ),
+        )),
+        (Some(present), false) => own_edit(present, spec, ours),
+        (None, false) => Ok(Some(Edit::AddOrigin {
+            like: application.id.clone(),
+            origin: NewOrigin { id, domain_name: spec.failover_record.clone(), https_port: spec.origin_port },
+        })),
+    }
+}
+
+fn still_adopted(present: &Origin, spec: &Spec) -> Result<(), Vec<Finding>> {
+    let (id, record) = (&present.id, &spec.failover_record);
+    if !present.leads_to(record) {
+        return Err(refuse(
+            "FailoverRecord",
+            format!(
+                "origin {id}, which was adopted and is never changed here, leads to {}, not to {record}; make {record} answer, lead \
+                 the origin there yourself and deploy again, or leave FailoverRecord as it was",
+                present.domain_name
+            ),
+        ));
+    }
+    if suits(present, spec) {
+        return Ok(());
+    }
+    Err(refuse(
+        "OriginPort",
+        format!(
+            "origin {id}, which was adopted and is never changed here, is not a custom origin on port {}; change it yourself and \
+             deploy again, or leave OriginPort as it was",
+            spec.origin_port
+        ),
+    ))
+}
+
+/// What leads our own origin to the record.
+fn own_edit(present: &Origin, spec: &Spec, ours: Option<&Ours>) -> Result<Option<Edit>, Vec<Finding>> {
+    let id = present.id.clone();
+    let Some(ours) = ours else {
+        return Err(refuse(
+            "Name",
+            format!(
+                "the distribution has an origin {id} that this resource did not make and that leads to {}, so it is left alone; \
+                 remove it or choose another Name",
+                present.domain_name
+            ),
+        ));
+    };
+    if let OriginKind::Custom { https_port, .. } = present.kind
+        && https_port != spec.origin_port
+    {
+        return Err(refuse(
+            "OriginPort",
+            format!(
+                "origin {id} has the port {https_port}, and the port of an origin in use is not changed in place; delete \
+                 the resource and declare it anew with port {}",
+                spec.origin_port
+            ),
+        ));
+    }
+    if present.domain_name == spec.failover_record.as_str() {
+        return Ok(None);
+    }
+    match ours.domains.iter().find(|domain| domain.as_str() == present.domain_name) {
+        Some(from) => Ok(Some(Edit::SetOriginDomain { id, from: from.clone(), to: spec.failover_record.clone() })),
+        None => Err(refuse(
+            "FailoverRecord",
+            format!(
+                "origin {id} leads to {}, which is no failover record of this protection: somebody changed it, so it is \
+                 left alone; set its domain to {} and deploy again",
+                present.domain_name, spec.failover_record
+            ),
+        )),
+    }
+}
