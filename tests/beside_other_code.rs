@@ -157,7 +157,7 @@ fn what_retain_has_kept_is_not_taken_over_with_an_empty_ledger() {
     let kept = world.configuration();
     world.cloud.ledger().remove(&www());
     let reason = reason(&create(&world, NEW_STACK_ID, LOGICAL_ID, json!({})));
-    for code in ["[origin-type]", "[record-conflict]", "[permission]"] {
+    for code in ["[record-conflict]", "[permission]"] {
         assert!(reason.contains(code), "{reason}");
     }
     assert_eq!(world.configuration(), kept);

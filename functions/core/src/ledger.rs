@@ -11,6 +11,7 @@ use crate::id::{
     ProtectionName,
 };
 use crate::posture::{Posture, Side, Traffic};
+use crate::records::AdoptedSets;
 use crate::spec::{Spec, ZoneRole};
 use crate::tombstone::{Sent, Tombstone};
 
@@ -123,17 +124,9 @@ pub struct MadeRecords {
     pub primary_health_check: HealthCheckId,
     pub secondary: Hostname,
     pub secondary_health_check: Option<HealthCheckId>,
-    /// Set for records that were there before us and are as wanted: never changed and never removed. Rows of former versions
-    /// know none.
+    /// Set for records that were there before us: never changed and never removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<AdoptedSets>,
-}
-
-/// The SetIdentifiers of two records that somebody else made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AdoptedSets {
-    pub primary: String,
-    pub secondary: String,
 }
 
 /// Our origin and the protected behaviours in one distribution.
@@ -145,8 +138,7 @@ pub struct MadeDistribution {
     pub caller_reference: String,
     /// `failopen-<Name>`, or the id of an adopted origin.
     pub inspection_origin: OriginId,
-    /// The origin was there before us and leads to the failover record: never changed and never removed. Rows of former
-    /// versions know none.
+    /// The origin was there before us: never changed and never removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub origin_adopted: bool,
     /// The origin that all protected behaviours targeted before.

@@ -96,13 +96,13 @@ fn a_flip_that_nobody_lived_to_record_is_recorded_where_the_distribution_shows_i
     assert_eq!(row.pending, None);
     assert_eq!(row.flips, [Flip { etag_after: None, ..flip(Side::Bypassed, FlippedBy::Automation, 60) }]);
 
-    let mut disowned = crate::row();
+    let mut disowned = crate::sample::row();
     disowned.pending = Some(begun(Side::Bypassed, 60));
     disowned.watch.inspected_seen_at = Some(ago(30));
     disowned.record_pending(Posture::Bypassed);
     assert!(disowned.flips.is_empty(), "it was seen inspected since, so this bypass is somebody else's");
 
-    let mut restored = crate::row();
+    let mut restored = crate::sample::row();
     restored.pending = Some(begun(Side::Inspected, 60));
     restored.record_pending(Posture::Inspected);
     assert_eq!(restored.flips.len(), 1, "a restore counts, whoever had made the bypass");

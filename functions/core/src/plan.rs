@@ -10,7 +10,7 @@ use crate::document::Edit;
 use crate::finding::{Finding, worst_first};
 use crate::health_check::{self, Choice, choose};
 use crate::id::{HealthCheckId, OwnerMark};
-use crate::ledger::{Lifecycle, MadeDistribution, MadeRecords, ProtectedBehavior, Row};
+use crate::ledger::{Lifecycle, MadeDistribution, MadeRecords, Row};
 use crate::port::{ChangeAction, ObservedHealthCheck, RecordSet};
 use crate::preflight::{Observed, findings};
 use crate::records::{self, Establishing};
@@ -221,18 +221,21 @@ fn distribution_steps(spec: &Spec, row: Option<&Row>, observed: &Observed, stays
         })
         .collect();
     let touched = |pattern| steps.iter().any(|step| step.what == behavior(pattern));
-    let is_adopted = |made: &ProtectedBehavior| made.original_target == wiring.made.inspection_origin;
+    let inspection = &wiring.made.inspection_origin;
+    let is_doomed = ours.is_some_and(|ours| ours.doomed.contains(&spec.failover_record));
     let kept: Vec<Step> = wiring
         .made
         .behaviors
         .iter()
         .filter(|made| !touched(&made.path_pattern))
         .map(|made| {
-            let target = wiring.after.serving(&made.path_pattern).target.to_string();
-            if is_adopted(made) {
+            let target = wiring.after.serving(&made.path_pattern).target.clone();
+            let is_adopted = made.original_target == *inspection && target == *inspection;
+            let target = target.to_string();
+            if is_adopted {
                 return Step::adopt(
                     behavior(&made.path_pattern),
-                    format!("{target}, {}", when_deleted(&wiring.made, stays)),
+                    format!("{target}, {}", when_deleted(&wiring.made, stays && !is_doomed)),
                 );
             }
             Step::new(behavior(&made.path_pattern), Some(target.clone()), Some(target))

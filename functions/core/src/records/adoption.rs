@@ -1,13 +1,22 @@
 //! A failover pair that people made by hand before there was a protection: taken over where it is as wanted, and otherwise told
 //! what is missing. Adopted records are never changed and never removed.
 
+use serde::{Deserialize, Serialize};
+
 use super::{describe, is_same};
 use crate::finding::{Code, Finding, Target};
 use crate::id::{HealthCheckId, OwnerMark};
-use crate::ledger::{AdoptedSets, MadeRecords};
+use crate::ledger::MadeRecords;
 use crate::mark;
 use crate::port::{FailoverRole, RecordSet};
 use crate::spec::{HealthCheckSpec, Spec};
+
+/// The SetIdentifiers of two records that somebody else made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdoptedSets {
+    pub primary: String,
+    pub secondary: String,
+}
 
 /// Longest `RecordTtl`.
 const LONGEST_TTL: u32 = 300;

@@ -2,9 +2,9 @@
 
 use crate::finding::{Code, Finding};
 use crate::id::{Hostname, OwnerMark};
-use crate::ledger::{AdoptedSets, MadeRecords};
+use crate::ledger::MadeRecords;
 use crate::port::{FailoverRole, RecordSet};
-use crate::records::{Establishing, establish, remove};
+use crate::records::{AdoptedSets, Establishing, establish, remove};
 use crate::sample;
 use crate::spec::{HealthCheckSpec, Spec};
 

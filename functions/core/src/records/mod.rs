@@ -2,6 +2,8 @@
 
 mod adoption;
 
+pub use adoption::AdoptedSets;
+
 use crate::finding::{Code, Finding, Target};
 use crate::id::{HealthCheckId, OwnerMark, ProtectionName};
 use crate::ledger::{MadeRecords, Replaced, Row};

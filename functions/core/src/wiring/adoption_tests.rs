@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::document::NewOrigin;
-use crate::ledger::{AdoptedSets, MadeRecords};
+use crate::ledger::MadeRecords;
+use crate::records::AdoptedSets;
 
 const RECORD: &str = "cq-origin-www.cq-route.com";
 
