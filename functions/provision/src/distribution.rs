@@ -13,6 +13,7 @@ use jiff::SignedDuration;
 
 use crate::entry::Entry;
 use crate::job::{Job, back_off};
+use crate::observation::neighbors;
 use crate::stop::Stop;
 
 /// Writes tried. Each lost one means that somebody else changed the distribution, and everything is planned again.
@@ -48,6 +49,12 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
         };
         if !wiring.left.is_empty() {
             left.clone_from(&wiring.left);
+        }
+        if wiring.made.origin_adopted && !is_settled(ours.as_ref()) {
+            if !intend(job, entry, &wiring.made).await? {
+                continue;
+            }
+            nobody_else_has_it(job, spec, &document, ours.as_ref()).await?;
         }
         if wiring.edits.is_empty() {
             if settle(job, entry, spec, wiring.made, attempt > 1).await? {
@@ -92,6 +99,24 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
          stop the other deployment, or chain several protections of one distribution with DependsOn, and try again.",
         spec.distribution
     )))
+}
+
+fn is_settled(ours: Option<&Ours>) -> bool {
+    ours.is_some_and(|ours| ours.behaviors.iter().all(|claim| claim.settled))
+}
+
+/// What needs no write is fenced by no ETag, so two protections might adopt the same at once. The claim is in the ledger by now: of
+/// two that look after that, one at least sees the other's.
+async fn nobody_else_has_it<C: Observe, K: Clock>(
+    job: &Job<'_, C, K>,
+    spec: &Spec,
+    document: &Document,
+    ours: Option<&Ours>,
+) -> Result<(), Stop> {
+    let rows = neighbors(job.cloud, job.clock).await?.rows;
+    let others = rows.iter().filter(|row| row.name != spec.name).flat_map(distributions);
+    let others: Vec<&MadeDistribution> = others.filter(|made| made.id == spec.distribution).collect();
+    wire(document, spec, ours, &others).map(drop).map_err(|findings| Stop::findings(&findings))
 }
 
 /// Reads the distribution back. `None`: it is not as written, or cannot be read, so everything has to be planned again.

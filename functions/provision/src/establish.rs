@@ -215,12 +215,14 @@ impl Doomed {
         let mut doomed =
             Self { records: Vec::new(), released: Vec::new(), health_checks: Vec::new(), kept: Vec::new() };
         let mut needed = BTreeSet::new();
+        let mut given_away = BTreeSet::new();
         for made in records::claimed(row) {
             let is_present = row.made.records.as_ref() == Some(made);
             if is_present {
                 needed.insert(made.primary_health_check.clone());
             } else if made.adopted.is_some() {
-                needed.extend(made.checks().cloned());
+                // The pair is forgotten, and who needs the check with it: so it is given away together with the pair.
+                given_away.extend(made.checks().cloned());
                 doomed.released.push(made.stay());
             } else if made.name == spec.failover_record {
                 needed.insert(made.primary_health_check.clone());
@@ -233,6 +235,8 @@ impl Doomed {
         for made in health_check::claimed(row).filter(|made| Some(*made) != present) {
             if made.id.as_ref().is_some_and(|id| needed.contains(id)) {
                 doomed.kept.push(Replaced::HealthCheck(made.clone()));
+            } else if let Some(id) = made.id.as_ref().filter(|id| given_away.contains(id)) {
+                doomed.released.push(format!("health check {id}: adopted records name it, so it stays"));
             } else {
                 doomed.health_checks.push(made.clone());
             }

@@ -2,7 +2,7 @@
 
 use failopen::health_check::{Choice, choose, claimed, has_checkers, rests_on};
 use failopen::id::HealthCheckId;
-use failopen::ledger::{MadeHealthCheck, Replaced, Row};
+use failopen::ledger::{Lifecycle, MadeHealthCheck, Replaced, Row};
 use failopen::mark::PROTECTION_TAG;
 use failopen::port::{Apply, Clock, Fault, FaultKind, Observe, ObservedHealthCheck};
 use failopen::spec::{HealthCheckSpec, ManagedHealthCheck, Spec};
@@ -64,7 +64,17 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
 
 /// Whether traffic does not hang on an adopted check yet. The records tell, because they are written after it: a retry finds the
 /// check in the row that the first attempt put there.
+///
+/// While an Update is unfinished, the last finished one still counts: going back to its check is a roll-back, which waits for
+/// nothing.
 fn is_new(row: &Row, id: &HealthCheckId) -> bool {
+    let is_former = |spec: &HealthCheckSpec| match spec {
+        HealthCheckSpec::Adopted { id: former } => former == id,
+        HealthCheckSpec::Managed(_) => false,
+    };
+    if row.lifecycle == Lifecycle::Updating && is_former(&row.spec.health_check) {
+        return false;
+    }
     match (&row.made.records, &row.made.health_check) {
         (Some(records), _) => records.primary_health_check != *id,
         (None, made) => made.as_ref().is_none_or(|made| made.id.as_ref() != Some(id)),

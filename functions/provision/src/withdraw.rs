@@ -75,7 +75,7 @@ fn left_behind(row: &Row, stop: &Stop, because: &str) -> String {
         "{} What this request wrote late may still be there: {because} Look for origin {origin} in the behaviours of \
          `aws cloudfront get-distribution-config --id {distribution}`, for records of {} and for a health check tagged {name}; \
          where a behaviour still uses that origin without records, its traffic fails, so point it back at the application. \
-         Declaring the resource again and deleting it takes the rest away.",
+         Remove that origin by hand; declaring the resource again and deleting it takes the rest away.",
         stop.reason(),
         row.spec.failover_record
     )

@@ -72,12 +72,12 @@ async fn check<C: Observe, K: Clock>(cloud: &C, clock: &K, deadline: Timestamp) 
     let reach = match within(clock, deadline - SPARE, cloud.flip_may_be_invoked()).await {
         Some(Ok(())) => FlipReach::Allowed,
         Some(Err(fault)) => match fault.kind {
-            FaultKind::AccessDenied | FaultKind::NotFound | FaultKind::Refused => {
-                FlipReach::Denied { why: fault.to_string() }
-            }
-            FaultKind::Throttled | FaultKind::Stale | FaultKind::Unknown | FaultKind::Malformed => {
-                FlipReach::Unknown { why: fault.to_string() }
-            }
+            FaultKind::AccessDenied | FaultKind::NotFound => FlipReach::Denied { why: fault.to_string() },
+            FaultKind::Throttled
+            | FaultKind::Stale
+            | FaultKind::Refused
+            | FaultKind::Unknown
+            | FaultKind::Malformed => FlipReach::Unknown { why: fault.to_string() },
         },
         None => return Err(out_of_time()),
     };
@@ -231,14 +231,15 @@ async fn readable<C: Observe + Apply, K: Clock>(
         tracing::error!(protection = %row.name, error_type = ?fault.kind, %fault, "flip could not be asked; the next tick asks again");
     }
     let drift = match drift_after {
-        Some(pause) => {
+        // Whoever has just asked flip has more urgent things to remember and to tell.
+        Some(pause) if asked.is_none() => {
             let reading = async {
                 clock.sleep(pause).await;
                 read_drift(cloud, row, Some(document), observed.alarms.first()).await
             };
             within(clock, deadline - TO_TELL, reading).await
         }
-        None => None,
+        Some(_) | None => None,
     };
     // One that may still be under way is left for flip to record.
     let is_under_way = before.row.pending.as_ref().is_some_and(|pending| now.duration_since(pending.at) < FLIP_LIFE);

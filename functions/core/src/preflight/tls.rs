@@ -19,10 +19,10 @@ pub(super) fn judge(spec: &Spec, owner: &OwnerMark, observed: &Observed, finding
     let Some(hosts) = &observed.hosts else { return };
     let settled = observed.row(spec, owner).filter(|row| row.lifecycle == Lifecycle::Active);
     let before = settled.map(|row| &row.spec);
-    let certificate = client_certificate(spec, owner, observed);
+    let certificates = Certificates::of(spec, owner, observed);
     let mut problems: BTreeMap<Problem, Vec<String>> = BTreeMap::new();
     for (look, seen) in &hosts.handshakes {
-        for mut problem in problems_of(spec, look, seen, hosts.at, certificate.as_deref()) {
+        for mut problem in problems_of(spec, look, seen, hosts.at, certificates.of_look(spec, look)) {
             if !look.is_certain || !look.side.is_new(spec, before) {
                 problem.severity = Severity::Warning;
             }
@@ -32,12 +32,31 @@ pub(super) fn judge(spec: &Spec, owner: &OwnerMark, observed: &Observed, finding
     findings.extend(problems.into_iter().map(|(problem, names)| problem.finding(&names)));
 }
 
-/// What CloudFront shows to the application, and by our origin, which is a copy, to inspection.
-fn client_certificate(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Option<String> {
-    let document = observed.distribution.as_ref()?;
-    let ours = observed.row(spec, owner).and_then(|row| Ours::of(row, &spec.distribution));
-    let wiring = wire(document, spec, ours.as_ref(), &observed.others(spec)).ok()?;
-    document.client_certificate(&wiring.made.application_origin)
+/// What CloudFront shows to hosts that ask for a client certificate.
+#[derive(Default)]
+struct Certificates {
+    /// By the origin that carries the failover record: both hosts answer for it. Our own is a copy of the application's.
+    through_record: Option<String>,
+    /// By the application origin itself, after a bypass.
+    direct: Option<String>,
+}
+
+impl Certificates {
+    fn of(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Self {
+        let Some(document) = &observed.distribution else { return Self::default() };
+        let ours = observed.row(spec, owner).and_then(|row| Ours::of(row, &spec.distribution));
+        let Ok(wiring) = wire(document, spec, ours.as_ref(), &observed.others(spec)) else { return Self::default() };
+        Self {
+            through_record: wiring.after.client_certificate(&wiring.made.inspection_origin),
+            direct: document.client_certificate(&wiring.made.application_origin),
+        }
+    }
+
+    fn of_look(&self, spec: &Spec, look: &Look) -> Option<&str> {
+        let origin = look.origin_name.as_ref().unwrap_or(&look.name);
+        let is_through_record = *origin == spec.failover_record;
+        if is_through_record { self.through_record.as_deref() } else { self.direct.as_deref() }
+    }
 }
 
 /// One kind of trouble with one host. Equal ones are told once, with all the names that they concern.
@@ -79,12 +98,13 @@ fn problems_of(spec: &Spec, look: &Look, seen: &Seen, at: Timestamp, certificate
             vec![problem(Code::TlsVersion, Severity::Error, what, todo)]
         }
         Seen::NameUnknown => {
-            let what = "has no certificate for it and says so in an alert".to_owned();
+            let what =
+                "refuses it in an alert: it has no certificate for it, or does not let this address in".to_owned();
             vec![problem(
                 Code::TlsNameMismatch,
                 Severity::Error,
                 what,
-                "set it up there, with a certificate that names it",
+                "set it up there, with a certificate that names it, and let everybody in whom CloudFront is",
             )]
         }
         Seen::Broken { why } => {
@@ -141,8 +161,7 @@ fn shown_problems(
         }
         // Whether it is accepted only CloudFront can find out: nobody else has its key.
         (true, Some(arn)) => {
-            let what =
-                format!("asks for a client certificate, and CloudFront shows it {arn}, the application origin's");
+            let what = format!("asks for a client certificate, and CloudFront shows it {arn}, which its origin has");
             let todo = "see that this host accepts that one";
             problems.push((Code::TlsClientCertificate, Severity::Warning, what, todo));
         }

@@ -240,3 +240,53 @@ fn capitals_make_no_other_host() {
     let made = wire(&document, &protecting(&["*"]), None, &[]).expect("free").made;
     assert_eq!((made.inspection_origin.as_str(), made.origin_adopted), ("api-eu", true));
 }
+
+/// The origin that was made by hand, with one text of it replaced.
+fn with_settings(patterns: &[&str], from: &str, to: &str) -> Document {
+    let text = String::from_utf8(by_hand(patterns).bytes().to_vec()).expect("text");
+    let begin = text.find(&format!("<Id>{RECORD}</Id>")).expect("the origin");
+    let (before, after) = text.split_at(begin);
+    assert!(after.contains(from), "{from}");
+    Document::parse((before.to_owned() + &after.replacen(from, to, 1)).as_bytes()).expect("a distribution")
+}
+
+#[test]
+fn an_origin_for_other_paths_is_not_adopted_for_behaviours_that_never_used_it() {
+    let settings = [
+        ("<OriginPath></OriginPath>", "<OriginPath>/admin</OriginPath>", "path `/admin` and not ``"),
+        (">https-only<", ">http-only<", "OriginProtocolPolicy http-only and not https-only"),
+        (">canary-header-5f2b<", ">another<", "other custom headers"),
+        (
+            "</CustomOriginConfig>",
+            "<OriginMtlsConfig><ClientCertificateArn>arn:c</ClientCertificateArn></OriginMtlsConfig></CustomOriginConfig>",
+            "client certificate arn:c and not none",
+        ),
+    ];
+    for (from, to, told) in settings {
+        let wiring = wire(&with_settings(&[], from, to), &protecting(&["*"]), None, &[]).expect("free");
+        assert_eq!(
+            (wiring.made.inspection_origin.as_str(), wiring.made.origin_adopted),
+            ("failopen-www", false),
+            "{told}"
+        );
+        // Where a protected behaviour uses it already, others are not moved there.
+        let used = with_settings(&["*"], from, to);
+        assert!(wire(&used, &protecting(&["*"]), None, &[]).expect("free").made.origin_adopted, "{told}");
+        let finding = refusal(&used, &protecting(&["*", "/checkout/*"]), None);
+        assert_eq!((finding.code, finding.property.as_str()), (Code::OriginType, "Traffic"));
+        assert!(finding.message.contains(told) && finding.message.contains("`/checkout/*`"), "{finding}");
+        assert!(!finding.message.contains("canary"), "{finding}");
+    }
+}
+
+#[test]
+fn a_behaviour_that_is_given_up_while_bypassed_stays_at_the_application() {
+    let spec = protecting(&["*", "/account/*"]);
+    let found = by_hand(&["*", "/account/*"]);
+    let ours = claimed(&spec, wire(&found, &spec, None, &[]).expect("free").made, true);
+    let bypassed = retarget(&retarget(&found, "*", "app & co"), "/account/*", "app & co");
+    let wiring = wire(&bypassed, &protecting(&["*"]), Some(&ours), &[]).expect("ours");
+    assert_eq!(wiring.edits, []);
+    let [left] = wiring.left.as_slice() else { panic!("{:?}", wiring.left) };
+    assert!(left.contains("`/account/*`: traffic is bypassed, so it stays at app & co"), "{left}");
+}

@@ -17,7 +17,7 @@ use crate::posture::Side;
 use crate::spec::Spec;
 
 use application::application_origin;
-use origin::{InspectionOrigin, inspection_origin, origin_edit};
+use origin::{InspectionOrigin, inspection_origin, may_take_over, origin_edit};
 pub use ours::{Claim, Ours, distributions};
 pub use unwire::{Unwiring, unwire};
 
@@ -48,6 +48,9 @@ pub fn wire(
 ) -> Result<Wiring, Vec<Finding>> {
     let inspection = inspection_origin(document, spec, ours, others)?;
     let application = application_origin(document, spec, &inspection, ours, others)?;
+    if ours.is_none() {
+        may_take_over(document, spec, &inspection, application)?;
+    }
     let origin_edit = origin_edit(document, spec, &inspection, ours, application)?;
     // A protection that is set up follows the present posture; a new one begins inspected.
     let side = ours.map_or(Side::Inspected, |ours| present_side(document, ours));
@@ -95,6 +98,19 @@ pub fn wire(
         let wanted =
             |known: &ProtectedBehavior| spec.traffic.iter().any(|pattern| pattern.is_alike(&known.path_pattern));
         for known in ours.behaviors.iter().map(|claim| &claim.behavior).filter(|known| !wanted(known)) {
+            let is_at = |id: &OriginId| {
+                plan.document.behavior(&known.path_pattern).is_some_and(|present| present.target == *id)
+            };
+            if side == Side::Bypassed && known.cloned.is_none() && is_at(&application.id) {
+                // It was at an adopted origin before us, and going back there would end a bypass that may be an operator's.
+                if known.original_target == inspection.id {
+                    left.push(format!(
+                        "behaviour `{}`: traffic is bypassed, so it stays at {}; point it at {} yourself",
+                        known.path_pattern, application.id, inspection.id
+                    ));
+                }
+                continue;
+            }
             let restored = unwire::restore(&plan.document, ours, known);
             plan.make(restored.edit)?;
             left.extend(restored.left);

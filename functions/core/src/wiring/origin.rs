@@ -3,7 +3,7 @@
 use super::Ours;
 use crate::document::{Document, Edit, NewOrigin, Origin, OriginKind};
 use crate::finding::{Code, Finding, Target};
-use crate::id::OriginId;
+use crate::id::{OriginId, PathPattern};
 use crate::ledger::MadeDistribution;
 use crate::mark;
 use crate::spec::Spec;
@@ -32,7 +32,15 @@ pub(super) fn inspection_origin(
         let is_claimed = others.iter().any(|other| other.inspection_origin == origin.id);
         is_claimed || (mark::is_marked(origin.id.as_str()) && origin.id != own)
     };
+    // One that no protected behaviour uses yet may be there for other paths, with settings for those.
+    let targets = || spec.traffic.iter().map(|pattern| &document.serving(pattern).target);
+    let would_serve = |origin: &Origin| {
+        let is_used = targets().any(|target| *target == origin.id);
+        let mut present = targets().filter_map(|target| document.origin(target));
+        is_used || present.all(|present| differences(document, origin, present).is_empty())
+    };
     let leading = document.origins().iter().filter(|origin| origin.leads_to(&spec.failover_record));
+    let leading = leading.filter(|origin| origin.id == own || would_serve(origin));
     let (suitable, unsuitable): (Vec<_>, Vec<_>) =
         leading.filter(|origin| !is_anothers(origin)).partition(|origin| suits(origin, spec));
     let adopted = |origin: &Origin| Ok(InspectionOrigin { id: origin.id.clone(), adopted: true });
@@ -45,6 +53,67 @@ pub(super) fn inspection_origin(
             None => Err(ambiguous(several, spec)),
         },
     }
+}
+
+/// What requests would notice that go to one origin instead of the other, in words and without values of headers.
+fn differences(document: &Document, one: &Origin, other: &Origin) -> Vec<String> {
+    let mut found = Vec::new();
+    if one.path != other.path {
+        found.push(format!("path `{}` and not `{}`", one.path, other.path));
+    }
+    let policy = |origin: &Origin| match &origin.kind {
+        OriginKind::Custom { protocol_policy, .. } => protocol_policy.clone(),
+        OriginKind::S3 | OriginKind::Vpc => String::new(),
+    };
+    if policy(one) != policy(other) {
+        found.push(format!("OriginProtocolPolicy {} and not {}", policy(one), policy(other)));
+    }
+    let headers = |origin: &Origin| {
+        let mut headers = document.custom_headers(&origin.id);
+        headers.sort_by(|(one, _), (other, _)| one.cmp(other));
+        headers
+    };
+    if headers(one) != headers(other) {
+        let names = |origin: &Origin| match origin.custom_header_names.as_slice() {
+            [] => "none".to_owned(),
+            names => names.join(", "),
+        };
+        found.push(format!("other custom headers ({} and {})", names(one), names(other)));
+    }
+    let certificate = |origin: &Origin| document.client_certificate(&origin.id).unwrap_or_else(|| "none".to_owned());
+    if certificate(one) != certificate(other) {
+        found.push(format!("client certificate {} and not {}", certificate(one), certificate(other)));
+    }
+    found
+}
+
+/// Whether behaviours that have not used an adopted origin until now may be moved there: our own is a copy of the application's, and
+/// so it has to be one.
+pub(super) fn may_take_over(
+    document: &Document,
+    spec: &Spec,
+    inspection: &InspectionOrigin,
+    application: &Origin,
+) -> Result<(), Vec<Finding>> {
+    let Some(adopted) = document.origin(&inspection.id).filter(|_| inspection.adopted) else { return Ok(()) };
+    let moved: Vec<&PathPattern> =
+        spec.traffic.iter().filter(|pattern| document.serving(pattern).target == application.id).collect();
+    let differences = differences(document, adopted, application);
+    if moved.is_empty() || differences.is_empty() {
+        return Ok(());
+    }
+    let moved: Vec<String> = moved.into_iter().map(|pattern| format!("`{pattern}`")).collect();
+    Err(refuse(
+        "Traffic",
+        format!(
+            "{} would be moved from {} to the adopted origin {}, which has {}: its requests might fail there; make both origins \
+             alike, or leave these patterns out of Traffic",
+            moved.join(", "),
+            application.id,
+            adopted.id,
+            differences.join(", ")
+        ),
+    ))
 }
 
 fn suits(origin: &Origin, spec: &Spec) -> bool {

@@ -12,12 +12,12 @@ use super::roles::{Grant, take_away_all};
 use super::work::Crew;
 use crate::deployment::{STACK, describe, settled};
 use crate::local_aws::ACCOUNT;
-use crate::narration::Step;
 use crate::site::{self, Site};
 use crate::stage::Stage;
 
 const ZONE_STACK: &str = "hosted-zone-access";
 const EXTERNAL_ID: &str = "a-secret-of-the-zone-s-owner";
+const OTHER_EXTERNAL_ID: &str = "somebody-else-s-secret";
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What provision's own role may do with zones.
@@ -76,9 +76,12 @@ pub(super) async fn prove(crew: &Crew<'_>, grants: &[Grant], role: &str) -> Resu
                 "the role of provision is not as this step expects it"
             );
             take_away_all(stage, &[own.as_slice(), &assume].concat()).await?;
-            let outcome = refusals(crew, role, step).await;
+            let outcome = refused(crew, &request(crew, "Create", role, EXTERNAL_ID)).await;
             take_away_all(stage, &own).await?;
             outcome?;
+            step.saw(format!("without {ASSUME}: FAILED, with the finding `permission`, and nothing was changed"));
+            refused(crew, &request(crew, "Create", role, OTHER_EXTERNAL_ID)).await?;
+            step.saw("with another external id: FAILED, with the finding `permission`, and nothing was changed");
 
             let created = crew.provision(&request(crew, "Create", role, EXTERNAL_ID)).await?;
             ensure!(created["outcome"] == "SUCCESS", "expected the Create to succeed by the role, and saw {created}");
@@ -98,16 +101,16 @@ pub(super) async fn prove(crew: &Crew<'_>, grants: &[Grant], role: &str) -> Resu
     stage.tools.aws(&["cloudformation", "delete-stack", "--stack-name", ZONE_STACK]).map(drop)
 }
 
-/// Without the permission to assume it, and with another external id, the role is of no use, and the answer says so.
-async fn refusals(crew: &Crew<'_>, role: &str, step: &Step<'_>) -> Result<()> {
+/// The role is of no use for this request, and the answer says so.
+async fn refused(crew: &Crew<'_>, request: &Value) -> Result<()> {
     let told = crew.stage.own_log()?.lines.len();
-    let refused = crew.provision(&request(crew, "Create", role, EXTERNAL_ID)).await?;
-    ensure!(refused["outcome"] == "FAILED", "expected the Create to fail without {ASSUME}, and saw {refused}");
+    let refused = crew.provision(request).await?;
+    ensure!(refused["outcome"] == "FAILED", "expected the Create to fail, and saw {refused}");
     let log = crew.stage.own_log()?.lines.split_off(told).join("\n");
     ensure!(log.contains("[permission]"), "the failure does not say that a permission is missing:\n{log}");
+    ensure!(!log.contains(EXTERNAL_ID) && !log.contains(OTHER_EXTERNAL_ID), "the log holds the external id");
     let records = crew.site.failover_records(&crew.stage.aws).await?;
     ensure!(records.is_empty(), "expected no failover record, and saw {}", records.len());
-    step.saw(format!("without {ASSUME}: FAILED, with the finding `permission`, and nothing was changed"));
     Ok(())
 }
 
