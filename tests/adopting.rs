@@ -14,6 +14,7 @@ use failopen_tests::world::{
     www, zone,
 };
 use failopen_tests::{Logs, Moment, Operation, World};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 const CHECK: &str = "their-check";
@@ -427,6 +428,87 @@ fn a_check_that_adopted_records_name_stays_with_them_even_if_we_made_it() {
     succeeded(stack.delete());
     assert_eq!(world.cloud.health().ids(), [check]);
     assert_eq!(world.cloud.resolve(&failover_record()), Some(vec![inspection().to_string()]));
+}
+
+#[test]
+fn a_check_of_ours_that_adopted_records_name_outlives_an_update_that_leaves_them() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    stack.engine.allowed.records.insert(Hostname::new("new.cq-route.com"));
+    succeeded(stack.create());
+    let check = world.cloud.health().ids()[0].clone();
+    world.cloud.route53().edit_records(&zone().id, &failover_record(), |record| {
+        record.set_identifier = record.failover.map(|role| format!("{role:?}"));
+    });
+    succeeded(stack.set(json!({"HealthCheck": {"HealthCheckId": check}})).update());
+    let elsewhere = json!({"FailoverRecord": "new.cq-route.com", "HealthCheck": {"Path": "/"}});
+    let answer = succeeded(stack.set(elsewhere).update());
+    let summary = answer["Data"]["PreflightSummary"].as_str().expect("a summary");
+    assert!(summary.contains("adopted records name it, so it stays"), "{summary}");
+    succeeded(stack.set(json!({"HoldDownSeconds": "600"})).update());
+    succeeded(stack.delete());
+    assert_eq!(world.cloud.health().ids(), [check], "their PRIMARY still names it");
+}
+
+#[test]
+fn an_update_that_gives_an_adopted_behaviour_up_ends_no_bypass() {
+    let world = by_hand();
+    point_at_it(&world, "/account/*");
+    let mut stack = stack(&world);
+    succeeded(stack.set(json!({"Traffic": ["*", "/account/*"]})).create());
+    flip(&world, "bypass");
+    let answer = succeeded(stack.set(json!({"Traffic": ["*"]})).update());
+    assert_eq!(world.target("/account/*"), application_origin());
+    let summary = answer["Data"]["PreflightSummary"].as_str().expect("a summary");
+    assert!(summary.contains("`/account/*`: traffic is bypassed, so it stays"), "{summary}");
+}
+
+#[test]
+fn of_two_protections_that_adopt_the_same_at_once_one_at_most_succeeds() {
+    for seed in 0..40 {
+        let world = by_hand();
+        let (mut one, mut other) = (stack(&world), stack(&world));
+        other.set(json!({"Name": "web"}));
+        let (first, mut second) = (one.request("Create"), other.request("Create"));
+        second["LogicalResourceId"] = json!("Other");
+        second["RequestId"] = json!("99999999-0000-0000-0000-000000000000");
+        let deadline = world.clock.aws_now() + SignedDuration::from_mins(55);
+        let work = |stack: &Stack<'_>, event: Value| {
+            let (engine, world) = (stack.engine.clone(), world.clone());
+            world.clone().cloud.process(async move {
+                let handled = failopen_provision::handle(&engine, &world.cloud, &world.clock, deadline, event);
+                handled.await.expect("no function error");
+            })
+        };
+        let (mut first, mut second) = (work(&one, first), work(&other, second));
+        // Each order of steps that a small generator of numbers chooses.
+        let mut state = seed * 2_654_435_761_u64 + 1;
+        let (mut first_goes_on, mut second_goes_on) = (true, true);
+        while first_goes_on || second_goes_on {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            if (state >> 33) % 2 == 0 && first_goes_on {
+                first_goes_on = first.step();
+            } else if second_goes_on {
+                second_goes_on = second.step();
+            } else {
+                first_goes_on = first.step();
+            }
+        }
+        let answers: Vec<Value> = world
+            .cloud
+            .outbox()
+            .answers
+            .iter()
+            .map(|answer| serde_json::from_str(&answer.body).expect("JSON"))
+            .collect();
+        assert_eq!(answers.len(), 2, "seed {seed}");
+        let succeeded = answers.iter().filter(|answer| answer["Status"] == "SUCCESS").count();
+        assert!(succeeded <= 1, "seed {seed}: {answers:?}");
+        for failed in answers.iter().filter(|answer| answer["Status"] == "FAILED") {
+            assert!(reason(failed).contains("[behavior-overlap]"), "seed {seed}: {failed}");
+        }
+        assert_eq!(world.target("*"), their_origin(), "seed {seed}");
+    }
 }
 
 #[test]

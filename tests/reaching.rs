@@ -181,3 +181,32 @@ fn an_update_hangs_records_on_an_adopted_check_only_when_it_is_healthy() {
     assert_eq!(stack.update()["Status"], "SUCCESS");
     assert_eq!(world.row().made.records.expect("records").primary_health_check.as_str(), CALCULATED);
 }
+
+#[test]
+fn a_role_that_was_made_a_moment_ago_is_given_time_to_be_known() {
+    let world = World::bare();
+    world.cloud.engine().flip = denied();
+    world.cloud.on(Operation::AskReact).nth(2).before(|cloud| cloud.engine().flip = FlipReach::Allowed);
+    let answer = Stack::new(&world).create();
+    assert!(!summary(&answer).contains("ServiceToken"), "{answer}");
+    assert_eq!(world.cloud.count(Operation::AskReact), 2);
+}
+
+#[test]
+fn a_roll_back_to_the_former_adopted_check_does_not_wait_for_it() {
+    let world = with_calculated_check(WELL);
+    let mut stack = Stack::new(&world);
+    summary(&stack.set(adopt()).create());
+    let former = stack.properties.clone();
+    world.cloud.health().set_checkers(&HealthCheckId::new(CALCULATED), SICK);
+    world.cloud.on(Operation::UpdateDistribution).fail(FaultKind::AccessDenied);
+    world.cloud.on(Operation::PutMetricAlarm).fail(FaultKind::AccessDenied);
+    let answer = stack.set(json!({"HealthCheck": {"Path": "/"}})).update();
+    assert_eq!(answer["Status"], "FAILED", "{answer}");
+    world.cloud.heal();
+    stack.properties = former;
+    let asked = world.cloud.count(Operation::GetMetricStatistics);
+    assert_eq!(stack.update()["Status"], "SUCCESS");
+    assert_eq!(world.cloud.count(Operation::GetMetricStatistics), asked, "it goes back at once");
+    assert_eq!(world.row().made.records.expect("records").primary_health_check.as_str(), CALCULATED);
+}
