@@ -331,7 +331,7 @@ fn the_drift_of_many_protections_is_read_within_route_53_s_rate_and_none_waits_m
     world.cloud.clear_calls();
     let began = world.clock.aws_now();
     world.live(46);
-    let calls = world.cloud.calls();
+    let calls = world.cloud.calls().to_vec();
     let calls: Vec<&Call> = calls.iter().filter(|call| of_route_53.contains(&call.operation)).collect();
     let most = calls.iter().map(|first| {
         let second = first.at + seconds(1);

@@ -106,12 +106,15 @@ fn of_several_origins_at_the_record_only_our_name_tells_which() {
 #[test]
 fn an_origin_at_the_record_that_does_not_suit_is_named() {
     let document = rich().edit(&[add("by-hand", RECORD, 8443)]).expect("an origin");
-    let finding = refusal(&document, &protecting(&["*"]), None);
+    let finding = refusal(&retarget(&document, "*", "by-hand"), &protecting(&["*"]), None);
     assert_eq!((finding.code, finding.property.as_str()), (Code::OriginType, "OriginPort"));
     assert!(finding.message.contains("origin by-hand leads to") && finding.message.contains("set OriginPort to 8443"));
     let bucket = RICH.replacen("cq-static-assets.s3.us-east-1.amazonaws.com", RECORD, 1);
     let document = Document::parse(bucket.as_bytes()).expect("a configuration");
-    assert!(refusal(&document, &protecting(&["*"]), None).message.contains("is not a custom origin"));
+    let finding = refusal(&document, &protecting(&["/static/*"]), None);
+    assert!(finding.message.contains("is not a custom origin"), "{finding}");
+    let wiring = wire(&document, &protecting(&["*"]), None, &[]).expect("it is there for other paths");
+    assert!(!wiring.made.origin_adopted);
 }
 
 #[test]
@@ -194,10 +197,10 @@ fn nothing_is_left_at_an_adopted_origin_whose_records_are_removed() {
 fn a_behaviour_that_is_given_up_goes_back_to_where_it_was() {
     let (document, both) = (by_hand(&["*", "/account/*"]), protecting(&["*", "/account/*"]));
     let ours = claimed(&both, wire(&document, &both, None, &[]).expect("free").made, false);
-    let bypassed = retarget(&retarget(&document, "*", "app & co"), "/account/*", "app & co");
-    let wiring = wire(&bypassed, &protecting(&["*"]), Some(&ours), &[]).expect("ours");
+    let mixed = retarget(&document, "/account/*", "app & co");
+    let wiring = wire(&mixed, &protecting(&["*"]), Some(&ours), &[]).expect("ours");
     assert_eq!(target(&wiring.after, "/account/*").as_str(), RECORD);
-    assert_eq!(target(&wiring.after, "*").as_str(), "app & co", "what is protected stays as it is");
+    assert_eq!(target(&wiring.after, "*").as_str(), RECORD, "what is protected stays as it is");
 }
 
 #[test]
@@ -237,7 +240,8 @@ fn an_adopted_origin_is_never_edited_and_an_update_says_what_to_do_instead() {
 fn capitals_make_no_other_host() {
     let capitals = RICH.replacen("<DomainName>api-eu.example.com", "<DomainName>CQ-Origin-WWW.cq-route.com", 1);
     let document = Document::parse(capitals.as_bytes()).expect("a configuration");
-    let made = wire(&document, &protecting(&["*"]), None, &[]).expect("free").made;
+    let protecting = Spec { application: Hostname::new("origin-www.cq-route.com"), ..protecting(&["/api-eu/*"]) };
+    let made = wire(&document, &protecting, None, &[]).expect("free").made;
     assert_eq!((made.inspection_origin.as_str(), made.origin_adopted), ("api-eu", true));
 }
 

@@ -59,12 +59,16 @@ impl Deployed<'_> {
         self.world.edits().iter().any(|edit| edit.kind == kind && edit.at >= since)
     }
 
-    /// A number of the last request's properties; without a request, what the ledger was made with.
-    fn asked_for(&self, name: &str, otherwise: u32) -> Option<u32> {
-        match &self.asked {
-            Some(request) => request.properties[name].as_str().and_then(|text| text.parse().ok()),
-            None => Some(otherwise),
-        }
+    /// Whether a number is that of the last request's properties; without a request, what the ledger was made with.
+    ///
+    /// Requests that were signed in the same second have no order for whoever has to tell from that which is older: any of them
+    /// may be the one that wins.
+    fn is_asked_for(&self, name: &str, number: Option<u32>, otherwise: u32) -> bool {
+        let Some(last) = &self.asked else { return number == Some(otherwise) };
+        let requests = self.world.requests();
+        let same_second = requests.iter().filter(|request| request.sent.as_second() == last.sent.as_second());
+        let wanted = |request: &Request| request.properties[name].as_str().and_then(|text| text.parse::<u32>().ok());
+        same_second.map(wanted).any(|wanted| wanted == number)
     }
 
     fn row(&self) -> Vec<Violation> {
@@ -73,7 +77,7 @@ impl Deployed<'_> {
             found.push(but(format!("it is {:?}", self.row.lifecycle)));
         }
         let hold_down = self.row.spec.automation.hold_down_seconds;
-        if self.asked_for("HoldDownSeconds", hold_down) != Some(hold_down) {
+        if !self.is_asked_for("HoldDownSeconds", Some(hold_down), hold_down) {
             found.push(but("its hold-down is not the one that was asked for last"));
         }
         found
@@ -125,10 +129,12 @@ impl Deployed<'_> {
             Some(FailoverRole::Secondary) | None => (other, one),
         };
         let check = self.check();
-        let ttl = self.asked_for("RecordTtl", self.row.spec.record_ttl);
         let leads = |record: &RecordSet, role, host: &str| {
-            let is_asked_for = record.ttl == ttl || self.edited(EditKind::RecordTtl);
-            is_asked_for && record.record_type == "CNAME" && record.failover == Some(role) && record.values == [host]
+            let is_as_asked = self.is_asked_for("RecordTtl", record.ttl, self.row.spec.record_ttl);
+            (is_as_asked || self.edited(EditKind::RecordTtl))
+                && record.record_type == "CNAME"
+                && record.failover == Some(role)
+                && record.values == [host]
         };
         let mut found = Vec::new();
         let is_watched = check.is_some() && primary.health_check == check;
