@@ -41,8 +41,9 @@ impl Signals {
     /// reference, Invoke).
     pub(crate) async fn flip_may_be_invoked(&self) -> Result<(), Fault> {
         let function = named(self.flip_function.as_deref(), "FAILOPEN_FLIP_FUNCTION", INVOKE)?;
-        let asked = self.lambda.invoke().function_name(function).invocation_type(InvocationType::DryRun).send().await;
-        asked.map(|_| ()).map_err(|error| fault(INVOKE, error))
+        let request = self.lambda.invoke().function_name(function).invocation_type(InvocationType::DryRun);
+        // With a body, as the request has that this one stands for.
+        request.payload(Blob::new("{}")).send().await.map(|_| ()).map_err(|error| fault(INVOKE, error))
     }
 }
 
