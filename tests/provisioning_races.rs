@@ -8,6 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use failopen::commands::Commands;
+use failopen::ledger::Lifecycle;
 use failopen::port::FaultKind;
 use failopen_tests::cloud::Run;
 use failopen_tests::faults::Injection;
@@ -580,4 +582,57 @@ fn what_one_copy_of_a_create_calls_its_health_check_is_not_forgotten_by_another_
             cleaned_up(&world, &mut stack, &bare, &watch, &context);
         }
     }
+}
+
+#[test]
+fn a_restore_that_meets_an_update_which_gives_a_behaviour_up_leaves_that_behaviour_alone() {
+    for point in 1..=14 {
+        let context = format!("the flip paused before its call {point}");
+        let world = World::bare();
+        let bare = Inventory::of(&world.cloud);
+        let watch = Upkeep::of(&world);
+        let mut stack = Stack::new(&world);
+        stack.set(json!({"Traffic": ["*", "/ours/*"]}));
+        assert_eq!(stack.create()["Status"], "SUCCESS", "{context}");
+        let request = |action: &str| json!({"action": action, "protection": "www", "reason": "a test"});
+        world.flip(request("bypass")).expect("bypassed");
+        let commands = Commands::new("flip");
+        let deadline = world.deadline();
+        let mut flip = world.cloud.process(failopen_flip::handle(
+            &commands,
+            &world.cloud,
+            &world.clock,
+            deadline,
+            request("restore"),
+        ));
+        flip.advance(point, Moment::Before);
+        world.cloud.outbox().answers.clear();
+        stack.set(json!({"Traffic": ["/ours/*"]}));
+        let update = stack.request("Update");
+        unhurried(&stack, &update).finish();
+        let _any_outcome = flip.finish();
+        assert_eq!(answer_of(&world, &update)["Status"], "SUCCESS", "{context}");
+        assert_eq!(world.target("*"), application_origin(), "{context}");
+        cleaned_up(&world, &mut stack, &bare, &watch, &context);
+    }
+}
+
+#[test]
+fn a_create_that_was_sent_in_the_second_of_its_delete_does_not_take_over_what_that_deletes() {
+    let world = World::bare();
+    let bare = Inventory::of(&world.cloud);
+    let watch = Upkeep::of(&world);
+    let mut stack = Stack::new(&world);
+    assert_eq!(stack.create()["Status"], "SUCCESS");
+    world.cloud.on(Operation::UpdateDistribution).fail(FaultKind::AccessDenied);
+    assert_eq!(stack.delete()["Status"], "FAILED");
+    world.pass(SignedDuration::from_mins(1));
+    // CloudFormation asks for it anew, and gives that up at once.
+    let (create, delete) = (stack.request("Create"), stack.request("Delete"));
+    assert_eq!(stack.deliver(delete.clone())["Status"], "FAILED");
+    world.cloud.heal();
+    assert_eq!(stack.deliver(create)["Status"], "FAILED");
+    assert_eq!(world.row().lifecycle, Lifecycle::Deleting);
+    world.cloud.outbox().answers.clear();
+    cleaned_up(&world, &mut stack, &bare, &watch, "the Delete is sent again");
 }

@@ -10,6 +10,7 @@ use crate::id::{
     AlarmName, DistributionId, ETag, HealthCheckId, HostedZoneId, Hostname, OriginId, OwnerMark, PathPattern,
     ProtectionName,
 };
+use crate::limits::FLIP_LIFE;
 use crate::posture::{Posture, Side, Traffic};
 use crate::records::AdoptedSets;
 use crate::spec::{Spec, ZoneRole};
@@ -323,6 +324,20 @@ impl Row {
     /// The newest request, where CloudFormation has certainly sent it after `request`.
     pub fn newer_than(&self, request: &Sent) -> Option<&Sent> {
         self.newest.as_ref().filter(|newest| request.is_before(newest))
+    }
+
+    /// Whether the newest request was sent when `create`, a Create, had been. In the same second, too: CloudFormation deletes what it
+    /// has just asked for, but it asks for nothing anew in the second in which it sends a Delete of it.
+    pub fn is_gone_on_from(&self, create: &Sent) -> bool {
+        let is_other = |newest: &&Sent| newest.request_id != create.request_id;
+        let newest = self.newest.as_ref().filter(is_other).and_then(|newest| newest.at);
+        create.at.zip(newest).is_some_and(|(create, newest)| create <= newest)
+    }
+
+    /// Whether a flip has told the ledger what it is about to write, and may still write it.
+    pub fn awaits_flip(&self, now: Timestamp) -> Option<SignedDuration> {
+        let left = FLIP_LIFE - now.duration_since(self.pending.as_ref()?.at).max(SignedDuration::ZERO);
+        (left > SignedDuration::ZERO).then_some(left)
     }
 
     /// Notes that `request` has begun, unless it is known to be over.

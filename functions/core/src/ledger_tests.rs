@@ -160,3 +160,33 @@ fn what_was_adopted_is_remembered() {
     let text = serde_json::to_string(&row).expect("JSON");
     assert_eq!(serde_json::from_str::<Row>(&text).expect("a row"), row);
 }
+
+#[test]
+fn a_delete_that_was_signed_in_the_second_of_a_create_comes_after_it() {
+    let sent = |id: &str, at: i64| Sent { request_id: id.to_owned(), at: Some(ago(at)) };
+    let mut row = row();
+    assert!(!row.is_gone_on_from(&sent("create", 0)));
+    for (newest, expected) in [(60, false), (0, true), (-60, true)] {
+        row.newest = Some(sent("delete", newest));
+        assert_eq!(row.is_gone_on_from(&sent("create", 0)), expected, "{newest}");
+        assert!(!row.is_gone_on_from(&sent("delete", 0)), "that is itself");
+        assert!(!row.is_gone_on_from(&Sent { at: None, ..sent("create", 0) }), "nobody knows when");
+    }
+}
+
+#[test]
+fn a_flip_is_awaited_as_long_as_it_may_live() {
+    let mut row = row();
+    assert_eq!(row.awaits_flip(noon()), None);
+    for (ago_seconds, left) in [(0, Some(60)), (59, Some(1)), (60, None), (600, None), (-30, Some(60))] {
+        row.pending = Some(PendingFlip {
+            at: ago(ago_seconds),
+            from: Posture::Bypassed,
+            to: Side::Inspected,
+            by: FlippedBy::Operator,
+            reason: "a test".to_owned(),
+            requested_by: None,
+        });
+        assert_eq!(row.awaits_flip(noon()), left.map(SignedDuration::from_secs), "{ago_seconds}");
+    }
+}

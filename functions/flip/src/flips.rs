@@ -5,7 +5,7 @@ use failopen::decision::Decision;
 use failopen::failure::Failure;
 use failopen::flip::{self, FlipPlan};
 use failopen::id::ProtectionName;
-use failopen::ledger::{Flip, FlippedBy, PendingFlip, Pin, PinPosture, Row};
+use failopen::ledger::{Flip, FlippedBy, PendingFlip, Pin, PinPosture, Row, Versioned};
 use failopen::limits::{SPARE, within};
 use failopen::port::{Apply, Clock, Converge, Metric, Observe};
 use failopen::posture::{Posture, Side};
@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::act::{Acted, Failed, act};
 use crate::answer::{Answer, Change, Distribution, Outcome, PinView};
 use crate::request::FlipRequest;
-use crate::scene::{Scene, plan_of, scene};
+use crate::scene::{Scene, plan_of, scene, scene_of};
 
 /// Time kept back for answering that a flip is in force, recorded or not.
 const TO_ANSWER: SignedDuration = SPARE.saturating_add(SignedDuration::from_secs(1));
@@ -61,8 +61,12 @@ pub(crate) async fn flip_by_operator<C: Observe + Apply, K: Clock>(
         row.pending = (!plan.changes.is_empty()).then(|| intent.pending(&plan));
         Amendment::Write
     });
-    written.await.map_err(|unamended| Failure::unamended(&request.protection, &unamended))?;
-    let mut answer = match carry_out(cloud, clock, deadline, scene, intent).await {
+    let written = written.await.map_err(|unamended| Failure::unamended(&request.protection, &unamended))?;
+    let flipped = match as_written(cloud, scene, written, &intent).await {
+        Ok(scene) => carry_out(cloud, clock, deadline, scene, intent).await,
+        Err(failure) => Err(Failed { failure, in_doubt: false }),
+    };
+    let mut answer = match flipped {
         Ok(answer) => answer,
         Err(failed) if failed.in_doubt => return Err(failed.failure),
         // Nothing was flipped, so nothing is pinned either: the request is not half done.
@@ -144,10 +148,11 @@ pub(crate) async fn converge<C: Observe + Apply, K: Clock>(
         row.pending = Some(intent.pending(&plan));
         Amendment::Write
     });
-    written.await.map_err(|unamended| Failure::unamended(&request.protection, &unamended))?;
+    let written = written.await.map_err(|unamended| Failure::unamended(&request.protection, &unamended))?;
     if let Some(why) = moved_on {
         return Ok(held(&scene, &why, now));
     }
+    let scene = as_written(cloud, scene, written, &intent).await?;
     carry_out(cloud, clock, deadline, scene, intent).await.map_err(|failed| failed.failure)
 }
 
@@ -185,6 +190,28 @@ impl Intent {
             None => Amendment::Leave,
         }
     }
+}
+
+/// The scene as the ledger had it when the intent went in. An Update may have given a behaviour up since the row was read, without a
+/// write to the distribution, so that no ETag would stop a flip of it.
+async fn as_written<C: Observe + Apply>(
+    cloud: &C,
+    scene: Scene,
+    written: Option<Versioned>,
+    intent: &Intent,
+) -> Result<Scene, Failure> {
+    let Some(Versioned { row, .. }) = written else { return Ok(scene) };
+    let is_as_read = row.made.distribution.as_ref() == Some(&scene.made)
+        && row.spec.failover_record == scene.row.spec.failover_record;
+    if is_as_read {
+        return Ok(Scene { row, ..scene });
+    }
+    let name = row.name.clone();
+    let anew = scene_of(cloud, row).await;
+    if anew.is_err() {
+        forget(cloud, &name, intent).await;
+    }
+    anew
 }
 
 /// Writes the flip, then records it. The intent is in the ledger already.

@@ -39,8 +39,13 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
     for attempt in 1..=ATTEMPTS {
         // A Delete may have begun since; its restoration must not be undone.
         entry.confirm(job).await?;
-        let (document, etag) = read(job, &spec.distribution).await?.ok_or_else(|| missing(spec))?;
         let ours = Ours::of(&entry.row, &spec.distribution);
+        let gives_up = ours.as_ref().is_some_and(|ours| ours.gives_up(spec));
+        if gives_up && let Some(left) = entry.row.awaits_flip(job.clock.now()) {
+            job.pause(left).await?;
+            continue;
+        }
+        let (document, etag) = read(job, &spec.distribution).await?.ok_or_else(|| missing(spec))?;
         let wiring = match wire(&document, spec, ours.as_ref(), others) {
             Ok(wiring) => wiring,
             // Another copy of this request may have written between the two readings: the ledger tells when it is read again.
@@ -57,7 +62,8 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
             nobody_else_has_it(job, spec, &document, ours.as_ref()).await?;
         }
         if wiring.edits.is_empty() {
-            if settle(job, entry, spec, wiring.made, attempt > 1).await? {
+            let before_flips = if gives_up { Flips::Awaited } else { Flips::GoOn };
+            if settle(job, entry, spec, wiring.made, attempt > 1, before_flips).await? {
                 return Ok(Ensured { document, left });
             }
             continue;
@@ -76,7 +82,7 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
                     // What somebody has edited since is no part of what we added.
                     let is_ours = etag == accepted.etag;
                     let made = if is_ours { as_held(&wiring, &read_back) } else { wiring.made };
-                    if settle(job, entry, spec, made, true).await? {
+                    if settle(job, entry, spec, made, true, Flips::GoOn).await? {
                         return Ok(Ensured { document: read_back, left });
                     }
                 }
@@ -99,6 +105,15 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
          stop the other deployment, or chain several protections of one distribution with DependsOn, and try again.",
         spec.distribution
     )))
+}
+
+/// What a change of the row has to do with flips that have told it what they are about to write.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flips {
+    /// The ETag of a write stops those that were planned before it.
+    GoOn,
+    /// A behaviour is given up without a write, so nothing stops a flip that was planned before: it has to be over.
+    Awaited,
 }
 
 fn is_settled(ours: Option<&Ours>) -> bool {
@@ -197,6 +212,7 @@ async fn save_as_planned<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     entry: &mut Entry,
     id: &DistributionId,
+    flips: Flips,
     change: impl Fn(&mut Row),
 ) -> Result<bool, Stop> {
     // An intent may claim nothing that is not claimed already, and must not be forgotten all the same.
@@ -210,7 +226,8 @@ async fn save_as_planned<C: Observe + Apply, K: Clock>(
         let mut next = row.clone();
         change(&mut next);
         // Where the row holds the change already, that is our own write, the answer of which was lost.
-        is_as_planned.set(next == *row || in_distribution(row) == planned_on);
+        let may_be_flipped = flips == Flips::Awaited && row.awaits_flip(job.clock.now()).is_some();
+        is_as_planned.set(next == *row || (in_distribution(row) == planned_on && !may_be_flipped));
         if is_as_planned.get() {
             *row = next;
         }
@@ -226,7 +243,7 @@ async fn intend<C: Observe + Apply, K: Clock>(
     entry: &mut Entry,
     made: &MadeDistribution,
 ) -> Result<bool, Stop> {
-    save_as_planned(job, entry, &made.id, |row| {
+    save_as_planned(job, entry, &made.id, Flips::GoOn, |row| {
         let intent = MadeDistribution { written: false, ..made.clone() };
         match &row.made.distribution {
             Some(present) if present.written => {
@@ -249,9 +266,10 @@ async fn settle<C: Observe + Apply, K: Clock>(
     spec: &Spec,
     mut made: MadeDistribution,
     wrote: bool,
+    flips: Flips,
 ) -> Result<bool, Stop> {
     made.written = true;
-    save_as_planned(job, entry, &spec.distribution, |row| {
+    save_as_planned(job, entry, &spec.distribution, flips, |row| {
         if let Some(before) = row.made.distribution.take().filter(|before| before.id != made.id) {
             row.made.replaced.push(Replaced::Distribution(before));
         }

@@ -113,7 +113,7 @@ impl Entry {
                     let is_another_create =
                         found.row.created_by.is_some() && found.row.created_by != row.created_by && !has_made_it;
                     // A Create that came before the Delete that is at work is no reason to give that up.
-                    let is_over = found.row.newer_than(&job.sent()).is_some();
+                    let is_over = found.row.is_gone_on_from(&job.sent());
                     if job.request.kind != Kind::Create || !is_another_create || is_over {
                         return Err(Stop::Superseded);
                     }

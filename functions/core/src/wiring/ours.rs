@@ -4,6 +4,7 @@ use crate::document::Origin;
 use crate::id::{DistributionId, Hostname, OriginId, PathPattern};
 use crate::ledger::{MadeDistribution, ProtectedBehavior, Replaced, Row};
 use crate::records;
+use crate::spec::Spec;
 
 /// What the ledger says may be ours in one distribution: what is written, and what an unfinished request meant to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,13 @@ impl Ours {
 
     pub(super) fn claim(&self, path_pattern: &PathPattern) -> Option<&Claim> {
         self.behaviors.iter().find(|claim| claim.behavior.path_pattern.is_alike(path_pattern))
+    }
+
+    /// Whether `spec` protects fewer behaviours than the ledger claims.
+    pub fn gives_up(&self, spec: &Spec) -> bool {
+        let is_wanted =
+            |claim: &Claim| spec.traffic.iter().any(|pattern| pattern.is_alike(&claim.behavior.path_pattern));
+        !self.behaviors.iter().all(is_wanted)
     }
 
     /// Whether what an origin leads to will be removed with the protection.
