@@ -489,7 +489,7 @@ fn of_two_protections_that_adopt_the_same_at_once_one_at_most_succeeds() {
         let (mut first_goes_on, mut second_goes_on) = (true, true);
         while first_goes_on || second_goes_on {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            if (state >> 33) % 2 == 0 && first_goes_on {
+            if (state >> 33).is_multiple_of(2) && first_goes_on {
                 first_goes_on = first.step();
             } else if second_goes_on {
                 second_goes_on = second.step();
