@@ -5,6 +5,8 @@
   `*`, which refuses a policy that names them.
 - The condition keys `cloudwatch:namespace` and `route53:ChangeResourceRecordSets…` are set, and the keys of tags over CBOR.
   Without them a statement with such a condition allows nothing.
+- The role of AssumeRole is the resource that it is checked against, and `aws:PrincipalArn` is the role and not its session (IAM User
+  Guide, "aws:PrincipalArn").
 - PutMetricAlarm with tags asks for cloudwatch:TagResource too (CloudWatch API reference, PutMetricAlarm, Tags).
 - A refusal by CloudFront and Route 53 is wrapped in ErrorResponse, where SDKs look for its code.
 
@@ -15,6 +17,8 @@ import contextvars
 import json
 import re
 import sys
+import types
+from urllib.parse import parse_qs
 from xml.etree import ElementTree
 
 import cbor2
@@ -30,6 +34,9 @@ ROUTE_53_RESOURCES = (
     (re.compile(r"^/2013-04-01/tags/healthcheck/([^/]+)"), "healthcheck"),
     (re.compile(r"^/2013-04-01/change/([^/]+)"), "change"),
 )
+
+# A session of a role.
+ASSUMED_ROLE = re.compile(r"^arn:([^:]+):sts::([0-9]{12}):assumed-role/([^/]+)/")
 
 # As above, for CloudFront's policies (ibidem, CloudFront).
 CLOUDFRONT_RESOURCES = (
@@ -50,6 +57,8 @@ def correct() -> None:
     replace(iam_actions, "request_tag_context", _with_condition_keys)
     replace(iam_actions, "access_denied_response", _with_wrapped_errors)
     replace(iam_evaluator, "enforce", _with_tags_of_alarms)
+    require(iam_evaluator, "_resolve_condition_key")
+    replace(iam_evaluator, "_resolve_condition_key", _with_the_arn_of_the_role)
     _prove()
 
 
@@ -75,6 +84,10 @@ def _with_more_resources(original):
                 match = pattern.match(path)
                 if match is not None:
                     return f"arn:aws:cloudfront::{account_id}:{kind}/{match.group(1)}"
+        if service == "sts":
+            roles = parse_qs((body or b"").decode("utf-8", "replace")).get("RoleArn")
+            if roles:
+                return roles[0]
         if service == "monitoring" and CBOR_OPERATION.match(path):
             return _alarm(_document(body), region, account_id)
         return original(service, method, path, headers, body, query_params, region, account_id)
@@ -136,6 +149,15 @@ def _with_tags_of_alarms(original):
     return enforce
 
 
+def _with_the_arn_of_the_role(original):
+    def resolve(key, context):
+        value = original(key, context)
+        session = ASSUMED_ROLE.match(value) if key.lower() == "aws:principalarn" and value else None
+        return f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}" if session else value
+
+    return resolve
+
+
 def _with_wrapped_errors(original):
     def response(service, action, principal_arn, request_id, **details):
         answer = original(service, _refused.get() or action, principal_arn, request_id, **details)
@@ -180,7 +202,18 @@ def _prove() -> None:
         return iam_actions.request_tag_context(service, name, body, {})
 
     denied = iam_actions.access_denied_response("route53", "route53:GetHealthCheck", "arn", "id", headers={})[2]
+    session = types.SimpleNamespace(principal_arn="arn:aws:sts::111122223333:assumed-role/r/s")
     proofs = (
+        (
+            "the role that is assumed",
+            arn("sts", "/", b"Action=AssumeRole&RoleArn=arn%3Aaws%3Aiam%3A%3A111122223333%3Arole%2Fr"),
+            "arn:aws:iam::111122223333:role/r",
+        ),
+        (
+            "the role of a session",
+            iam_evaluator._resolve_condition_key("aws:PrincipalArn", session),
+            "arn:aws:iam::111122223333:role/r",
+        ),
         ("the action of a CBOR request", action("PutMetricAlarm"), "cloudwatch:PutMetricAlarm"),
         ("a health check's ARN", arn("route53", "/2013-04-01/healthcheck/h"), "arn:aws:route53:::healthcheck/h"),
         ("a tagged health check's ARN", arn("route53", "/2013-04-01/tags/healthcheck/h"), "arn:aws:route53:::healthcheck/h"),
