@@ -178,7 +178,8 @@ fn a_delete_that_was_signed_in_the_second_of_a_create_comes_after_it() {
 fn a_flip_is_awaited_as_long_as_it_may_live() {
     let mut row = row();
     assert_eq!(row.awaits_flip(noon()), None);
-    for (ago_seconds, left) in [(0, Some(60)), (59, Some(1)), (60, None), (600, None), (-30, Some(60))] {
+    let life = FLIP_LIFE.as_secs();
+    for (ago_seconds, left) in [(0, Some(life)), (life - 1, Some(1)), (life, None), (600, None), (-30, Some(life))] {
         row.pending = Some(PendingFlip {
             at: ago(ago_seconds),
             from: Posture::Bypassed,
