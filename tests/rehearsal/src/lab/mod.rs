@@ -153,6 +153,9 @@ impl<'a> Lab<'a> {
                 Ok((edges, viewers))
             })
             .await?;
+        if deployment.is_some() {
+            schedule::switch_off_the_local_aws_s_own(stage)?;
+        }
         let observer = Observer::start(stage, &site.distribution_id);
         let schedule = deployment.as_ref().map(|deployment| {
             Schedule::start(

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -11,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::aws::Aws;
 use crate::clock::Moment;
 use crate::site::PROTECTION;
+use crate::stage::Stage;
 use crate::timeline::{Kind, StatusSample, Timeline};
 
 /// The schedule in `template.yaml`: `rate(1 minute)`.
@@ -20,6 +22,25 @@ const PERIOD: Duration = Duration::from_secs(60);
 pub(super) struct Schedule {
     task: JoinHandle<()>,
     enabled: watch::Sender<bool>,
+}
+
+/// The local AWS would tick at minutes of the wall, which are many modelled ones apart, and while the schedule is said to have
+/// stopped.
+pub(super) fn switch_off_the_local_aws_s_own(stage: &Stage<'_>) -> Result<()> {
+    let rules = stage.tools.aws(&["events", "list-rules"])?;
+    let scheduled = |rule: &&Value| rule["ScheduleExpression"].is_string();
+    let names: Vec<&str> = rules["Rules"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(scheduled)
+        .filter_map(|rule| rule["Name"].as_str())
+        .collect();
+    ensure!(!names.is_empty(), "the stack has no schedule");
+    for name in names {
+        stage.tools.aws(&["events", "disable-rule", "--name", name])?;
+    }
+    Ok(())
 }
 
 impl Schedule {
