@@ -11,10 +11,11 @@ use crate::id::{
     ProtectionName,
 };
 use crate::limits::FLIP_LIFE;
-use crate::posture::{Posture, Side, Traffic};
+use crate::posture::{Posture, Side};
 use crate::records::AdoptedSets;
 use crate::spec::{Spec, ZoneRole};
 use crate::tombstone::{Sent, Tombstone};
+pub use crate::watch::{Queued, SeenDrift, Watch};
 
 /// One protection as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,68 +230,6 @@ pub struct PendingFlip {
 pub struct Latch {
     pub since: Timestamp,
     pub because: String,
-}
-
-/// What react saw last time, so that people hear of changes once.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Watch {
-    #[serde(default)]
-    pub traffic: Option<Traffic>,
-    #[serde(default)]
-    pub posture: Option<Posture>,
-    /// Since when `traffic` and `posture` have been what they are.
-    #[serde(default)]
-    pub since: Option<Timestamp>,
-    /// Last time the posture was seen `inspected` after the last flip to `bypassed`: a bypass found later is not ours.
-    #[serde(default)]
-    pub inspected_seen_at: Option<Timestamp>,
-    /// The bypass of automation that somebody else has undone and that people were told of, by its time.
-    #[serde(default)]
-    pub reverted_flip_at: Option<Timestamp>,
-    /// Last message about not being inspected, for the hourly repetition.
-    #[serde(default)]
-    pub reminded_at: Option<Timestamp>,
-    #[serde(default)]
-    pub no_health_data_since: Option<Timestamp>,
-    #[serde(default)]
-    pub no_health_data_told_at: Option<Timestamp>,
-    /// Since when one of the user's own alarms has not been OK while layer 2 only notifies.
-    #[serde(default)]
-    pub additional_alarm_since: Option<Timestamp>,
-    #[serde(default)]
-    pub foreign_since: Option<Timestamp>,
-    #[serde(default)]
-    pub deleting_since: Option<Timestamp>,
-    #[serde(default)]
-    pub deleting_told_at: Option<Timestamp>,
-    #[serde(default)]
-    pub latch_told_at: Option<Timestamp>,
-    #[serde(default)]
-    pub unreadable_since: Option<Timestamp>,
-    #[serde(default)]
-    pub unreadable_told_at: Option<Timestamp>,
-    #[serde(default)]
-    pub drift_read_at: Option<Timestamp>,
-    #[serde(default)]
-    pub drift: Vec<SeenDrift>,
-    /// Messages decided but not known to be sent: written together with what caused them, so that none is lost.
-    #[serde(default)]
-    pub outbox: Vec<Queued>,
-}
-
-/// A message on its way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Queued {
-    pub at: Timestamp,
-    pub subject: String,
-    pub body: String,
-}
-
-/// One drift and since when it has been seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SeenDrift {
-    pub what: String,
-    pub since: Timestamp,
 }
 
 /// Flips kept in the row: more than any budget needs, few enough for the 400 KB of a DynamoDB item.

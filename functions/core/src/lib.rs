@@ -45,4 +45,5 @@ mod sample_cloud;
 pub mod secret;
 pub mod spec;
 pub mod tombstone;
+mod watch;
 pub mod wiring;
