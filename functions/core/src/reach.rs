@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::id::PathPattern;
+use crate::port::{Fault, FaultKind};
 
 /// What CloudWatch is called where it invokes a function for an alarm (CloudWatch User Guide, "Invoke a Lambda function from
 /// an alarm").
@@ -38,6 +39,22 @@ pub enum FlipReach {
     Unknown {
         why: String,
     },
+}
+
+impl FlipReach {
+    /// What the answer to a dry run of flip says. A fault that is neither a denial nor an absence may be over a moment later.
+    pub fn of(asked: Result<(), Fault>) -> Self {
+        let Err(fault) = asked else { return FlipReach::Allowed };
+        let why = fault.to_string();
+        match fault.kind {
+            FaultKind::AccessDenied | FaultKind::NotFound => FlipReach::Denied { why },
+            FaultKind::Throttled
+            | FaultKind::Stale
+            | FaultKind::Refused
+            | FaultKind::Unknown
+            | FaultKind::Malformed => FlipReach::Unknown { why },
+        }
+    }
 }
 
 impl Reach {
@@ -232,6 +249,19 @@ mod tests {
             ("/Condition", json!({"StringEquals": {"AWS:SourceArn": ALARM}})),
         ] {
             assert!(lets_in(json!([with(pointer, value.clone())])), "{pointer} = {value}");
+        }
+    }
+
+    #[test]
+    fn only_a_denial_and_an_absence_say_that_flip_may_not_be_invoked() {
+        let of = |kind| FlipReach::of(Err(Fault::new(kind, "Invoke", "no")));
+        let why = || "Invoke: no".to_owned();
+        assert_eq!(FlipReach::of(Ok(())), FlipReach::Allowed);
+        for kind in [FaultKind::AccessDenied, FaultKind::NotFound] {
+            assert_eq!(of(kind), FlipReach::Denied { why: why() });
+        }
+        for kind in [FaultKind::Throttled, FaultKind::Refused, FaultKind::Unknown, FaultKind::Malformed] {
+            assert_eq!(of(kind), FlipReach::Unknown { why: why() });
         }
     }
 

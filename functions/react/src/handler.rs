@@ -11,7 +11,7 @@ use failopen::ledger::{Latch, Versioned};
 use failopen::limits::{ATTEMPT, CALL, FLIP_LIFE, PROBE, SPARE, within};
 use failopen::notice::{self, Seen};
 use failopen::observe::{failover, read_drift};
-use failopen::port::{Apply, Clock, Converge, FaultKind, Metric, Observe};
+use failopen::port::{Apply, Clock, Converge, Metric, Observe};
 use failopen::posture::{Posture, Traffic, traffic};
 use failopen::reach::FlipReach;
 use failopen::rows::{Rows, UnreadableRow};
@@ -69,18 +69,10 @@ pub async fn handle<C: Observe + Apply, K: Clock>(
 
 /// Whether react could ask flip, found out without asking it: provision's preflight and people want to know beforehand.
 async fn check<C: Observe, K: Clock>(cloud: &C, clock: &K, deadline: Timestamp) -> Result<Value, Failure> {
-    let reach = match within(clock, deadline - SPARE, cloud.flip_may_be_invoked()).await {
-        Some(Ok(())) => FlipReach::Allowed,
-        Some(Err(fault)) => match fault.kind {
-            FaultKind::AccessDenied | FaultKind::NotFound => FlipReach::Denied { why: fault.to_string() },
-            FaultKind::Throttled
-            | FaultKind::Stale
-            | FaultKind::Refused
-            | FaultKind::Unknown
-            | FaultKind::Malformed => FlipReach::Unknown { why: fault.to_string() },
-        },
-        None => return Err(out_of_time()),
+    let Some(asked) = within(clock, deadline - SPARE, cloud.flip_may_be_invoked()).await else {
+        return Err(out_of_time());
     };
+    let reach = FlipReach::of(asked);
     tracing::info!(reach = ?reach, "Asked whether flip may be invoked");
     let mut answer = json!(reach);
     answer["decisions"] = json!([]);
