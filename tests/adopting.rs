@@ -285,6 +285,37 @@ fn records_stay_while_somebody_else_uses_the_adopted_origin() {
 }
 
 #[test]
+fn records_stay_while_somebody_else_uses_another_origin_that_leads_there() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    succeeded(stack.create());
+    add_origin(&world);
+    point_at_it(&world, "/account/*");
+    let before_renaming = found(&world);
+    let used = format!("origin `{}` is still used by behaviour `/account/*`", their_origin());
+
+    stack.set(json!({"FailoverRecord": "cq-origin-new.cq-route.com"}));
+    let refused = reason(&stack.update());
+    for part in ["FailoverRecord: in distribution", &used, "try again"] {
+        assert!(refused.contains(part), "{refused}");
+    }
+    assert_eq!(world.cloud.resolve(&failover_record()), Some(vec![inspection().to_string()]), "it answers still");
+    succeeded(stack.set(json!({"FailoverRecord": failover_record()})).update());
+    same("rolled back", &before_renaming, &found(&world));
+
+    let refused = reason(&stack.delete());
+    for part in [used.as_str(), "delete again"] {
+        assert!(refused.contains(part), "{refused}");
+    }
+    assert_eq!(world.target("*"), application_origin(), "what is ours is restored all the same");
+    assert_eq!(world.cloud.resolve(&failover_record()), Some(vec![inspection().to_string()]));
+    world.retarget_by_hand("/account/*", &application_origin());
+    succeeded(stack.delete());
+    assert_eq!(world.cloud.resolve(&failover_record()), None);
+    assert!(world.document(&distribution()).origin(&their_origin()).is_some(), "the origin is theirs");
+}
+
+#[test]
 fn with_another_dns_service_origin_and_behaviours_go_back_to_what_they_were() {
     let world = World::bare();
     add_check(&world);

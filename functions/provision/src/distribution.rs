@@ -5,10 +5,10 @@ use std::cell::Cell;
 use failopen::document::{Document, Edit, check_edit};
 use failopen::finding::{Code, Finding, Target};
 use failopen::id::{DistributionId, ETag, PathPattern};
-use failopen::ledger::{MadeDistribution, Replaced, Row};
+use failopen::ledger::{MadeDistribution, MadeRecords, Replaced, Row};
 use failopen::port::{Apply, Clock, Fault, FaultKind, Observe};
 use failopen::spec::Spec;
-use failopen::wiring::{Ours, Wiring, distributions, unwire, wire};
+use failopen::wiring::{self, Ours, Wiring, distributions, unwire, wire};
 use jiff::SignedDuration;
 
 use crate::entry::Entry;
@@ -337,6 +337,16 @@ pub(crate) async fn take_out<C: Observe + Apply, K: Clock>(
         "Somebody else keeps changing distribution {id}, so its behaviours could not be restored in {ATTEMPTS} attempts; stop \
          the other deployment and delete again."
     )))
+}
+
+/// Who uses these records through origins of the distribution, whoever made them. One that is gone uses nothing.
+pub(crate) async fn uses<C: Observe, K: Clock>(
+    job: &Job<'_, C, K>,
+    id: &DistributionId,
+    records: &[MadeRecords],
+) -> Result<Vec<String>, Stop> {
+    let names: Vec<_> = records.iter().map(|made| made.name.clone()).collect();
+    Ok(read(job, id).await?.map_or_else(Vec::new, |(document, _)| wiring::uses(&document, &names)))
 }
 
 /// Everything that a row claims, distribution by distribution.

@@ -279,9 +279,7 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
         let taken_out = distribution::take_out(job, ours, async || confirm_wanted(job, &spec.name).await).await?;
         if !taken_out.in_use.is_empty() {
             return Err(Stop::Failed(format!(
-                "DistributionId: origin {} of the former distribution {} is still used by {}; point that elsewhere and try \
-                 again.",
-                ours.inspection_origin,
+                "DistributionId: in the former distribution {}, {}; point that elsewhere and try again.",
                 ours.distribution,
                 taken_out.in_use.join(", ")
             )));
@@ -289,6 +287,15 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
         left.extend(taken_out.left);
     }
     if let Some(ttl) = doomed.records.iter().map(|made| made.ttl).max() {
+        let in_use = distribution::uses(job, &spec.distribution, &doomed.records).await?;
+        if !in_use.is_empty() {
+            return Err(Stop::Failed(format!(
+                "FailoverRecord: in distribution {}, {}, which this protection does not own, and the records there would be \
+                 removed; they are kept, so that this traffic goes on. Point it elsewhere and try again.",
+                spec.distribution,
+                in_use.join(", ")
+            )));
+        }
         for ours in &claims {
             distribution::wait_until_deployed(job, &ours.distribution).await?;
         }

@@ -181,9 +181,8 @@ async fn take_out_everywhere<C: Observe + Apply, K: Clock>(
 
 fn still_in_use(ours: &Ours, in_use: &[String]) -> Stop {
     Stop::Failed(format!(
-        "Origin {} of distribution {} is still used by {}, which this protection does not own. Its \
-         records, health check and alarm were kept so that this traffic goes on; point it at another origin and delete again.",
-        ours.inspection_origin,
+        "In distribution {}, {}, which this protection does not own. Its records, health check and alarm were kept so that this \
+         traffic goes on; point it at another origin and delete again.",
         ours.distribution,
         in_use.join(", ")
     ))

@@ -190,7 +190,27 @@ fn nothing_is_left_at_an_adopted_origin_whose_records_are_removed() {
     assert_eq!(plan.edits, [], "and nothing goes back there");
     let elsewhere = by_hand(&["*", "/checkout/*"]);
     let plan = unwire(&elsewhere, &ours).expect("it can be edited");
-    assert_eq!(plan.in_use, ["behaviour `/checkout/*`"], "somebody else would be left without an answer");
+    let told = format!("origin `{RECORD}` is still used by behaviour `/checkout/*`");
+    assert_eq!(plan.in_use, [told], "somebody else would be left without an answer");
+}
+
+#[test]
+fn another_origin_at_our_records_keeps_them_while_somebody_uses_it() {
+    let spec = protecting(&["*"]);
+    let wiring = wire(&rich(), &spec, None, &[]).expect("free");
+    let two = wiring.after.edit(&[add("second", &RECORD.to_uppercase(), 8443)]).expect("an origin");
+    let used = retarget(&two, "/checkout/*", "second");
+    for (records_are_ours, document, told) in [
+        (true, &used, &["origin `second` is still used by behaviour `/checkout/*`"][..]),
+        (true, &two, &[]),
+        (false, &used, &[]),
+    ] {
+        let ours = claimed(&spec, wiring.made.clone(), records_are_ours);
+        let plan = unwire(document, &ours).expect("it can be edited");
+        assert_eq!(plan.in_use, told);
+        assert!(plan.after.origin(&OriginId::new("second")).is_some(), "it is somebody's");
+        assert!(plan.after.origin(&wiring.made.inspection_origin).is_none(), "ours is taken out all the same");
+    }
 }
 
 #[test]

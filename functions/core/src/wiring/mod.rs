@@ -19,7 +19,7 @@ use crate::spec::Spec;
 use application::application_origin;
 use origin::{InspectionOrigin, inspection_origin, may_take_over, origin_edit};
 pub use ours::{Claim, Ours, distributions};
-pub use unwire::{Unwiring, unwire};
+pub use unwire::{Unwiring, unwire, uses};
 
 /// A distribution write that puts a protection in place.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use super::Ours;
 use crate::document::{Document, Edit, EditError};
-use crate::id::OriginId;
+use crate::id::{Hostname, OriginId};
 use crate::ledger::ProtectedBehavior;
 
 /// A distribution write that takes a protection out.
@@ -12,8 +12,8 @@ pub struct Unwiring {
     /// Empty: nothing of ours is in the distribution any more.
     pub edits: Vec<Edit>,
     pub after: Document,
-    /// What still needs our origin afterwards. While there is any, the failover record must stay, or its traffic would end
-    /// in an error.
+    /// What still needs our origin afterwards, or our records through another one. While there is any, the failover record must
+    /// stay, or its traffic would end in an error.
     pub in_use: Vec<String>,
     /// What is no longer as we left it and therefore stays as it is.
     pub left: Vec<String>,
@@ -43,25 +43,29 @@ pub fn unwire(document: &Document, ours: &Ours) -> Result<Unwiring, EditError> {
     let id = &ours.inspection_origin;
     if let Some(origin) = plan.after.origin(id) {
         if ours.origin_adopted {
-            // Whoever else uses it goes on doing so, unless what it leads to is removed.
-            if ours.is_doomed(origin)
-                && let Err(EditError::OriginInUse { by, .. }) =
-                    plan.after.edit(&[Edit::RemoveOrigin { id: id.clone() }])
-            {
-                plan.in_use.push(by);
-            }
             plan.left.push(format!("origin {id}: it was adopted, so it stays"));
         } else if ours.domains.iter().any(|domain| domain.as_str() == origin.domain_name) {
             match plan.make(Edit::RemoveOrigin { id: id.clone() }) {
                 Ok(()) => {}
-                Err(EditError::OriginInUse { by, .. }) => plan.in_use.push(by),
+                Err(in_use @ EditError::OriginInUse { .. }) => plan.in_use.push(in_use.to_string()),
                 Err(error) => return Err(error),
             }
         } else {
             plan.left.push(format!("origin {id}: it leads to {} now, which is not ours", origin.domain_name));
         }
     }
+    let told = |by: &String| plan.in_use.contains(by);
+    let others: Vec<String> = uses(&plan.after, &ours.doomed).into_iter().filter(|by| !told(by)).collect();
+    plan.in_use.extend(others);
     Ok(plan)
+}
+
+/// Who uses the origins that lead to these names, whoever made them: one user of each. Without the records its requests would
+/// end in an error.
+pub fn uses(document: &Document, names: &[Hostname]) -> Vec<String> {
+    let leading = document.origins().iter().filter(|origin| names.iter().any(|name| origin.leads_to(name)));
+    let in_use = leading.filter_map(|origin| document.edit(&[Edit::RemoveOrigin { id: origin.id.clone() }]).err());
+    in_use.filter(|error| matches!(error, EditError::OriginInUse { .. })).map(|error| error.to_string()).collect()
 }
 
 impl Unwiring {
