@@ -134,6 +134,7 @@ pub(crate) fn with_protection(stage: &Stage<'_>, site: &Site) -> Vec<(&'static s
         ("MinimumDwellSeconds", "0".to_owned()),
         ("MaximumFlipsPerDay", "20".to_owned()),
         ("AllowedDistributions", site.second.id.clone()),
+        ("AllowedRecords", site::SHOP_RECORD.to_owned()),
         ("CustomResourceResponseOrigin", stage.endpoint()),
     ]
 }

@@ -15,6 +15,8 @@ pub(crate) const ZONE: &str = "cq-route.com";
 /// Another alias of it.
 pub(crate) const SHOP: &str = "shop.cq-route.com";
 pub(crate) const FAILOVER_RECORD: &str = "cq-origin-www.cq-route.com";
+/// A second failover record, which somebody has made by hand.
+pub(crate) const SHOP_RECORD: &str = "cq-origin-shop.cq-route.com";
 pub(crate) const INSPECTION: &str = "cq-route.cequence.cloud";
 pub(crate) const APPLICATION: &str = "origin-www.cq-route.com";
 pub(crate) const ALARM: &str = "failopen-www-inspection";
@@ -108,11 +110,16 @@ impl Site {
 
     /// The failover records, primary first.
     pub(crate) async fn failover_records(&self, aws: &Aws) -> Result<Vec<ResourceRecordSet>> {
+        self.records_of(aws, FAILOVER_RECORD).await
+    }
+
+    /// The records of a name, the primary first.
+    pub(crate) async fn records_of(&self, aws: &Aws, name: &str) -> Result<Vec<ResourceRecordSet>> {
         let answer = aws.route53.list_resource_record_sets().hosted_zone_id(&self.zone_id).send().await?;
         let mut records: Vec<ResourceRecordSet> = answer
             .resource_record_sets()
             .iter()
-            .filter(|record| record.name().trim_end_matches('.') == FAILOVER_RECORD)
+            .filter(|record| record.name().trim_end_matches('.') == name)
             .cloned()
             .collect();
         records.sort_by_key(|record| record.failover().map(|role| role.as_str().to_owned()));

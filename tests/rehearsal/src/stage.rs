@@ -88,7 +88,7 @@ impl<'a> Stage<'a> {
                 let authority = Authority::new()?;
                 authority.write_root(&roots)?;
                 // CloudFront asks for every alias where the viewer's Host is forwarded.
-                let shared = [site::FAILOVER_RECORD, site::SITE, site::ZONE, site::SHOP];
+                let shared = [site::FAILOVER_RECORD, site::SHOP_RECORD, site::SITE, site::ZONE, site::SHOP];
                 let origins = Origins::start(&authority, clock, site::INSPECTION, site::APPLICATION, &shared)?;
                 let hosts = [
                     (site::INSPECTION.to_owned(), Host::at(origins.inspection.address())?),

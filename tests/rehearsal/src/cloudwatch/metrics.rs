@@ -46,8 +46,8 @@ impl Minute {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Datapoint {
     pub(crate) healthy: bool,
-    /// Share of checkers that see the endpoint healthy, in percent.
-    pub(crate) percentage: f64,
+    /// Share of checkers that see the endpoint healthy, in percent; a check of other checks has none.
+    pub(crate) percentage: Option<f64>,
 }
 
 impl Datapoint {
@@ -68,7 +68,8 @@ impl Metrics {
         let mut checks = self.lock();
         let datapoint = checks.entry(check.to_owned()).or_default().entry(Minute::of(at)).or_insert(seen);
         datapoint.healthy &= seen.healthy;
-        datapoint.percentage = datapoint.percentage.min(seen.percentage);
+        let percentages = datapoint.percentage.into_iter().chain(seen.percentage);
+        datapoint.percentage = percentages.reduce(f64::min);
     }
 
     /// The value in a minute; `None` where the check did not exist or was disabled.
@@ -97,7 +98,7 @@ mod tests {
     }
 
     fn seen(healthy: bool, percentage: f64) -> Datapoint {
-        Datapoint { healthy, percentage }
+        Datapoint { healthy, percentage: Some(percentage) }
     }
 
     #[test]

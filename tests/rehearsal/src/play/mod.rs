@@ -1,5 +1,6 @@
 //! The default scenario, act by act.
 
+mod by_hand;
 mod operator;
 mod outage;
 mod provisioned;
@@ -27,6 +28,7 @@ pub(crate) async fn default(stage: &Stage<'_>) -> Result<()> {
     refused::play(stage, &act).await?;
     refusals::play(stage, &act).await?;
     second::play(stage, &act).await?;
+    by_hand::play(stage, &act).await?;
     removal::play(stage, &act).await
 }
 

@@ -44,8 +44,8 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    /// `None` for a check without an endpoint: the lab does not model calculated checks, checks of CloudWatch alarms and
-    /// routing controls. They are treated as healthy.
+    /// `None` for a check without an endpoint: calculated ones are beside these, and checks of CloudWatch alarms and routing
+    /// controls are not modelled and treated as healthy.
     pub(crate) fn read(id: &str, config: &HealthCheckConfig) -> Option<Self> {
         let (protocol, default_port) = match config.r#type() {
             HealthCheckType::Http | HealthCheckType::HttpStrMatch => (Protocol::Http, 80),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_of_other_checks_is_not_modelled() {
+    fn a_check_of_other_checks_has_no_endpoint() {
         let config = HealthCheckConfig::builder().r#type(HealthCheckType::Calculated).build().unwrap();
         assert_eq!(Check::read("check", &config), None);
     }

@@ -3,6 +3,7 @@
 //!
 //! It reads health checks and records from the local AWS as they are now. It needs none of the product's functions.
 
+mod calculated;
 mod check;
 mod checkers;
 mod delegation;
@@ -29,6 +30,7 @@ use crate::clock::{Clock, Moment};
 use crate::cloudwatch::{CHECK_DIMENSION, Datapoint, Metrics, Minute, NAMESPACE, PERCENTAGE_HEALTHY, STATUS};
 use crate::timeline::{Kind, Timeline};
 
+use calculated::Calculated;
 use check::Check;
 use checkers::Checkers;
 use failover::{Answer, Role};
@@ -68,6 +70,7 @@ impl Route53 {
             tls: trusting_all()?,
             clock,
             posts: BTreeMap::new(),
+            calculated: BTreeMap::new(),
             answers: BTreeMap::new(),
         };
         let trouble = Arc::new(Mutex::new(None));
@@ -105,6 +108,7 @@ struct DataPlane {
     tls: TlsConnector,
     clock: Clock,
     posts: BTreeMap<String, Post>,
+    calculated: BTreeMap<String, Calculated>,
     /// What DNS answers now.
     answers: BTreeMap<String, Answer>,
     /// First minute whose datapoints CloudWatch does not have yet.
@@ -135,8 +139,13 @@ impl DataPlane {
     async fn man_posts(&mut self) -> Result<()> {
         let listed = self.aws.route53.list_health_checks().send().await.context("ListHealthChecks")?;
         let mut present = BTreeSet::new();
+        self.calculated.clear();
         for listed in listed.health_checks() {
             let id = listed.id();
+            if let Some(check) = listed.health_check_config().and_then(Calculated::read) {
+                self.calculated.insert(id.to_owned(), check);
+                continue;
+            }
             let Some(check) = listed.health_check_config().and_then(|config| Check::read(id, config)) else {
                 continue;
             };
@@ -183,7 +192,8 @@ impl DataPlane {
             let health = post.checkers.health();
             // A disabled check has no metric (Route 53 Developer Guide, "Monitoring health checks using CloudWatch").
             if !post.check.disabled {
-                self.metrics.observe(id, now, Datapoint { healthy: health.healthy, percentage: health.percentage });
+                let percentage = Some(health.percentage);
+                self.metrics.observe(id, now, Datapoint { healthy: health.healthy, percentage });
             }
             if post.healthy == health.healthy {
                 continue;
@@ -199,10 +209,22 @@ impl DataPlane {
                 format!("Route 53 takes {endpoint} for {word}: {percentage:.0} % of the checkers see it healthy");
             self.timeline.tell_at(now, kind, text);
         }
+        let verdicts = self.verdicts();
+        for (id, check) in self.calculated.iter().filter(|(_, check)| !check.disabled) {
+            self.metrics.observe(id, now, Datapoint { healthy: check.is_healthy(&verdicts), percentage: None });
+        }
+    }
+
+    /// What the checks on endpoints say.
+    fn verdicts(&self) -> BTreeMap<String, bool> {
+        self.posts.iter().map(|(id, post)| (id.clone(), post.healthy)).collect()
     }
 
     async fn fail_over(&mut self, records: &[ResourceRecordSet]) -> Result<()> {
-        let healthy = self.posts.iter().map(|(id, post)| (id.clone(), post.healthy)).collect();
+        let mut healthy = self.verdicts();
+        let calculated: Vec<_> =
+            self.calculated.iter().map(|(id, check)| (id.clone(), check.is_healthy(&healthy))).collect();
+        healthy.extend(calculated);
         let answers = failover::answers(records, &healthy);
         if answers == self.answers {
             return Ok(());
@@ -256,15 +278,15 @@ impl DataPlane {
     }
 }
 
-fn metric_data(check: &str, datapoint: Datapoint) -> [MetricDatum; 2] {
+/// Only a check with checkers has a share of them that sees it healthy (same page).
+fn metric_data(check: &str, datapoint: Datapoint) -> impl Iterator<Item = MetricDatum> {
     let datum = |name, value, unit| {
         let dimension = Dimension::builder().name(CHECK_DIMENSION).value(check).build();
         MetricDatum::builder().metric_name(name).dimensions(dimension).value(value).unit(unit).build()
     };
-    [
-        datum(STATUS, datapoint.status(), StandardUnit::None),
-        datum(PERCENTAGE_HEALTHY, datapoint.percentage, StandardUnit::Percent),
-    ]
+    let status = datum(STATUS, datapoint.status(), StandardUnit::None);
+    let percentage = datapoint.percentage.map(|share| datum(PERCENTAGE_HEALTHY, share, StandardUnit::Percent));
+    std::iter::once(status).chain(percentage)
 }
 
 async fn tell(backstage: &Wire, check: &str, report: &str) -> Result<()> {
