@@ -27,6 +27,8 @@ LONGEST_PARAMETER = 4_096
 ROOM_FOR_ALLOW_LISTS = 4_096 - 600
 # Longest piece of a value that is repeated in a message.
 SHOWN = 80
+# An empty value as the SAM CLI takes it in --parameter-overrides.
+EMPTY = '""'
 
 CHECKER_REGIONS = (
     "us-east-1",
@@ -624,7 +626,7 @@ def main() -> None:
     for note in notes(applications, len(made.encode())):
         print(f"note: {note}", file=sys.stderr)
     if chosen.allow_lists:
-        made = "".join(f"{name}={value}\n" for name, value in allow_lists(applications).items())
+        made = "".join(f"{name}={value or EMPTY}\n" for name, value in allow_lists(applications).items())
     sys.stdout.buffer.write(made.encode())
 
 

@@ -158,6 +158,9 @@ fn the_allow_lists_name_what_the_protections_touch_and_nothing_else() {
          AllowedHostedZoneRoles=arn:aws:iam::444455556666:role/failopen-zone-access\n"
     );
     assert_eq!(text(&output.stderr), "");
+    let one = run(&["--allow-lists", "-"], &file(REQUIRED, &[row("www", "E1", "r")]));
+    let lists = text(&one.stdout);
+    assert!(lists.ends_with("AllowedHostedZoneRoles=\"\"\n"), "as sam deploy --parameter-overrides takes it: {lists}");
 }
 
 #[test]

@@ -212,6 +212,7 @@ async fn judged(spec: &Spec, records: &[Entry<'_>]) -> Vec<Finding> {
         health_checks: BTreeMap::new(),
         alarm: ObservedAlarm::missing("failopen-www-inspection".into()),
         alarm_owner: None,
+        missing_alarms: Vec::new(),
         rows: Vec::new(),
         unreadable: Vec::new(),
         application: None,

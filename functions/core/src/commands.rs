@@ -49,10 +49,15 @@ impl Commands {
         self.invoke(&json!({"action": "unlatch", "protection": name, "reason": "INC-…"}))
     }
 
-    /// A command for AWS CLI version 2; version 1 has no `--cli-binary-format`.
+    /// A command for AWS CLI version 2; version 1 has no `--cli-binary-format`. It names the Region of the function's ARN,
+    /// because Lambda refuses an ARN of another Region than the shell's.
     fn invoke(&self, payload: &Value) -> String {
+        let region = match self.flip_function.split(':').collect::<Vec<_>>().as_slice() {
+            ["arn", _, "lambda", region, ..] => format!(" --region {region}"),
+            _ => String::new(),
+        };
         format!(
-            "aws lambda invoke --function-name {} --cli-binary-format raw-in-base64-out --payload '{payload}' /dev/stdout",
+            "aws lambda invoke{region} --function-name {} --cli-binary-format raw-in-base64-out --payload '{payload}' /dev/stdout",
             self.flip_function
         )
     }
@@ -86,6 +91,16 @@ mod tests {
             assert_eq!(payload.get("reason").is_some(), wants_reason, "{command}");
         }
         assert_eq!(payload(&commands.list()), json!({"action": "status"}));
+    }
+
+    #[test]
+    fn a_command_is_for_the_functions_region_whatever_the_shells_is() {
+        let arn = "arn:aws:lambda:us-east-1:111122223333:function:failopen-Flip";
+        let command = Commands::new(arn).list();
+        assert!(
+            command.starts_with(&format!("aws lambda invoke --region us-east-1 --function-name {arn} ")),
+            "{command}"
+        );
     }
 
     #[test]

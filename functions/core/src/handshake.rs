@@ -189,6 +189,27 @@ mod tests {
         )
     }
 
+    #[test]
+    fn a_host_is_new_with_any_part_of_the_way_to_it() {
+        let before = sample::spec();
+        let other = || Hostname::new("other.example.com");
+        let elsewhere = crate::id::DistributionId::new("E3SECOND");
+        for (what, spec, inspection, application) in [
+            ("nothing", before.clone(), false, false),
+            ("the record", Spec { failover_record: other(), ..before.clone() }, true, true),
+            ("the port", Spec { origin_port: 8443, ..before.clone() }, true, true),
+            ("the distribution", Spec { distribution: elsewhere, ..before.clone() }, true, true),
+            ("inspection", Spec { inspection: other(), ..before.clone() }, true, false),
+            ("the application", Spec { application: other(), ..before.clone() }, false, true),
+            ("more traffic", Spec { traffic: vec!["*".into(), "/api/*".into()], ..before.clone() }, true, true),
+            ("a longer TTL", Spec { record_ttl: 300, ..before.clone() }, false, false),
+        ] {
+            let is_new = [Side::Inspection, Side::Application].map(|side| side.is_new(&spec, Some(&before)));
+            assert_eq!(is_new, [inspection, application], "{what}");
+        }
+        assert!(Side::Inspection.is_new(&before, None));
+    }
+
     /// The name and the host of each look, in order.
     fn looked(behavior: &str, aliases: &str, spec: &Spec, policies: &Policies) -> Vec<String> {
         let document = document(behavior, aliases);

@@ -15,7 +15,7 @@ use crate::port::{ChangeAction, ObservedHealthCheck, RecordSet};
 use crate::preflight::{Observed, findings};
 use crate::records::{self, Establishing};
 use crate::spec::{HealthCheckSpec, Spec};
-use crate::wiring::{Ours, distributions, wire};
+use crate::wiring::{Ours, distributions, uninspected, wire};
 
 /// What provisioning would create, change, remove and leave alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -244,11 +244,21 @@ fn distribution_steps(spec: &Spec, row: Option<&Row>, observed: &Observed, stays
             Step::new(behavior(&made.path_pattern), Some(target.clone()), Some(target))
         })
         .collect();
+    let others = observed.others(spec);
+    let left_out: Vec<Step> = uninspected(&wiring.after, &wiring.made, &others)
+        .into_iter()
+        .filter(|pattern| !touched(pattern))
+        .map(|pattern| {
+            let as_it_is = format!("{}, not inspected: Traffic does not name it", wiring.made.application_origin);
+            Step::new(behavior(pattern), Some(as_it_is.clone()), Some(as_it_is))
+        })
+        .collect();
     if wiring.made.origin_adopted {
         let as_it_is = format!("{}:{}, {STAYS}", spec.failover_record, spec.origin_port);
         steps.push(Step::adopt(origin(&wiring.made.inspection_origin), as_it_is));
     }
     steps.extend(kept);
+    steps.extend(left_out);
     steps
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::alarm::ObservedAlarm;
-use crate::document::Document;
-use crate::id::{Hostname, PathPattern};
+use crate::document::{Document, NewOrigin};
+use crate::id::{Hostname, OriginId, PathPattern};
 use crate::ledger::{MadeHealthCheck, Replaced};
 use crate::port::{FailoverRole, HealthCheckConfig, ObservedZone};
 use crate::preflight::Names;
@@ -28,6 +28,7 @@ fn fresh() -> Observed {
         health_checks: BTreeMap::new(),
         alarm: ObservedAlarm::missing("failopen-www-inspection".into()),
         alarm_owner: None,
+        missing_alarms: Vec::new(),
         rows: Vec::new(),
         unreadable: Vec::new(),
         application: None,
@@ -95,10 +96,70 @@ fn a_new_protection_is_told_object_by_object() {
             "+ create origin failopen-www of distribution E2EXAMPLE: cq-origin-www.cq-route.com:443, otherwise like app & co, with its 2 custom headers"
                 .to_owned(),
             "~ change behavior * of distribution E2EXAMPLE: app & co -> failopen-www".to_owned(),
+            "= keep   behavior /api/v1/* of distribution E2EXAMPLE: app & co, not inspected: Traffic does not name it".to_owned(),
+            "= keep   behavior /api/* of distribution E2EXAMPLE: app & co, not inspected: Traffic does not name it".to_owned(),
+            "= keep   behavior /checkout/* of distribution E2EXAMPLE: app & co, not inspected: Traffic does not name it".to_owned(),
+            "= keep   behavior /account/* of distribution E2EXAMPLE: app & co, not inspected: Traffic does not name it".to_owned(),
             "+ create alarm failopen-www-inspection: Minimum HealthCheckStatus of (new) below 1 for 1 min".to_owned(),
             "No findings.".to_owned(),
         ]
     );
+}
+
+#[test]
+fn behaviours_that_go_past_inspection_are_named() {
+    let rich = include_str!("../../../tests/events/distribution-rich.xml");
+    let observed =
+        Observed { distribution: Some(Document::parse(rich.as_bytes()).expect("a configuration")), ..fresh() };
+    let left_out = |traffic: &[&str]| {
+        let traffic = traffic.iter().map(|pattern| PathPattern::new(*pattern)).collect();
+        let spec = Spec { traffic, ..sample::spec() };
+        let told: Vec<String> =
+            lines(&spec, &observed).into_iter().filter(|line| line.contains("not inspected")).collect();
+        told
+    };
+    let told = left_out(&["*"]);
+    let line =
+        "= keep   behavior /checkout/* of distribution E2EXAMPLE: app & co, not inspected: Traffic does not name it";
+    assert!(told.iter().any(|told| told == line), "{told:?}");
+    assert!(told.iter().all(|line| !line.contains("/static/*")), "that one is a bucket's: {told:?}");
+    assert_eq!(left_out(&["*", "/checkout/*"]).len(), told.len() - 1);
+    assert_eq!(left_out(&["*", "/new/*"]), told, "a behaviour that is still to be made is inspected");
+}
+
+/// The sample distribution with an origin that somebody made for the record, and one behaviour at it.
+fn by_hand() -> Observed {
+    let record = Hostname::new("cq-origin-www.cq-route.com");
+    let rich = include_str!("../../../tests/events/distribution-rich.xml");
+    let document = Document::parse(rich.as_bytes()).expect("a configuration");
+    let id = OriginId::new(record.as_str());
+    let origin = NewOrigin { id: id.clone(), domain_name: record, https_port: 443 };
+    let edits = [
+        Edit::AddOrigin { like: "app & co".into(), origin },
+        Edit::Retarget { path_pattern: "*".into(), from: "app & co".into(), to: id },
+    ];
+    Observed { distribution: Some(document.edit(&edits).expect("the edits fit")), ..fresh() }
+}
+
+#[test]
+fn what_is_adopted_is_told_with_what_becomes_of_it() {
+    let spec = Spec { traffic: vec!["*".into(), "/checkout/*".into()], ..sample::spec() };
+    let told = |spec: &Spec, observed: &Observed| {
+        let lines = lines(spec, observed);
+        let what = [" origin ", "behavior *", "/checkout/"];
+        let matters = |line: &&String| !line.starts_with('!') && what.iter().any(|what| line.contains(what));
+        lines.iter().filter(matters).cloned().collect::<Vec<_>>()
+    };
+    let moved = "~ change behavior /checkout/* of distribution E2EXAMPLE: app & co -> cq-origin-www.cq-route.com";
+    let origin = "= adopt  origin cq-origin-www.cq-route.com of distribution E2EXAMPLE: cq-origin-www.cq-route.com:443, which stays \
+                  when the protection is deleted";
+    let behavior = "= adopt  behavior * of distribution E2EXAMPLE: cq-origin-www.cq-route.com, which ";
+    let goes = "goes to app & co when the protection is deleted, because the records that we make are removed then";
+    assert_eq!(told(&spec, &by_hand()), [moved.to_owned(), origin.to_owned(), format!("{behavior}{goes}")]);
+    // Records of another DNS service stay whatever happens.
+    let external = Spec { dns: Dns::External, ..spec };
+    let stays = "stays when the protection is deleted";
+    assert_eq!(told(&external, &by_hand()), [moved.to_owned(), origin.to_owned(), format!("{behavior}{stays}")]);
 }
 
 #[test]
@@ -220,7 +281,8 @@ fn behaviours_that_come_and_go_are_named_with_what_they_are_copied_from() {
     let traffic = vec![PathPattern::default_behavior(), PathPattern::new("/ours/*")];
     let spec = Spec { traffic, ..sample::spec() };
     let all = lines(&spec, &provisioned());
-    let behaviors: Vec<&String> = all.iter().filter(|line| line.contains(" behavior ")).collect();
+    let is_protected = |line: &&String| line.contains(" behavior ") && !line.contains("not inspected");
+    let behaviors: Vec<&String> = all.iter().filter(is_protected).collect();
     assert_eq!(
         behaviors,
         [

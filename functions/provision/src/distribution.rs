@@ -1,11 +1,12 @@
 //! The distribution: one fenced write puts the protection in, one takes it out.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use failopen::document::{Document, Edit, check_edit};
 use failopen::finding::{Code, Finding, Target};
-use failopen::id::{DistributionId, ETag, PathPattern};
-use failopen::ledger::{MadeDistribution, MadeRecords, Replaced, Row};
+use failopen::id::{DistributionId, ETag, Hostname, PathPattern};
+use failopen::ledger::{MadeDistribution, Replaced, Row};
 use failopen::port::{Apply, Clock, Fault, FaultKind, Observe};
 use failopen::spec::Spec;
 use failopen::wiring::{self, Ours, Wiring, distributions, unwire, wire};
@@ -290,8 +291,10 @@ async fn settle<C: Observe + Apply, K: Clock>(
 pub(crate) struct TakenOut {
     /// Whether anything was written.
     pub(crate) changed: bool,
-    /// What still needs our origin: while there is any, the records must stay.
+    /// Who still uses our origin, which therefore stays.
     pub(crate) in_use: Vec<String>,
+    /// Who still uses, through whatever origin, records that go with the protection.
+    pub(crate) uses_records: Vec<String>,
     /// What was left because it is not as we made it.
     pub(crate) left: Vec<String>,
     /// Of the configuration that needed no more writing; `None` where there is no distribution.
@@ -314,7 +317,8 @@ pub(crate) async fn take_out<C: Observe + Apply, K: Clock>(
         let plan = unwire(&document, ours)
             .map_err(|error| Stop::Failed(format!("Distribution {id} cannot be restored safely: {error}.")))?;
         if plan.edits.is_empty() {
-            return Ok(TakenOut { changed, in_use: plan.in_use, left: plan.left, etag: Some(etag) });
+            let uses_records = wiring::uses(&document, &ours.doomed);
+            return Ok(TakenOut { changed, in_use: plan.in_use, uses_records, left: plan.left, etag: Some(etag) });
         }
         check_edit(&document, &plan.after, &plan.edits)
             .map_err(|error| Stop::Failed(format!("Nothing was written to {id}: {error}.")))?;
@@ -339,14 +343,33 @@ pub(crate) async fn take_out<C: Observe + Apply, K: Clock>(
     )))
 }
 
-/// Who uses these records through origins of the distribution, whoever made them. One that is gone uses nothing.
-pub(crate) async fn uses<C: Observe, K: Clock>(
+/// Who uses these names in distributions of other protections of this engine: several may share a record.
+pub(crate) async fn sharers<C: Observe, K: Clock>(
     job: &Job<'_, C, K>,
-    id: &DistributionId,
-    records: &[MadeRecords],
+    row: &Row,
+    names: &[Hostname],
 ) -> Result<Vec<String>, Stop> {
-    let names: Vec<_> = records.iter().map(|made| made.name.clone()).collect();
-    Ok(read(job, id).await?.map_or_else(Vec::new, |(document, _)| wiring::uses(&document, &names)))
+    let rows = neighbors(job.cloud, job.clock).await?.rows;
+    let shares = |other: &&Row| other.name != row.name && names.contains(&other.spec.failover_record);
+    let theirs = rows.iter().filter(shares).flat_map(distributions).map(|made| &made.id);
+    let own: BTreeSet<&DistributionId> = distributions(row).map(|made| &made.id).collect();
+    users(job, theirs.filter(|id| !own.contains(id)).collect(), names).await
+}
+
+/// Who uses these names through origins of these distributions, whoever made them. A distribution that is gone uses nothing.
+pub(crate) async fn users<C: Observe, K: Clock>(
+    job: &Job<'_, C, K>,
+    ids: BTreeSet<&DistributionId>,
+    names: &[Hostname],
+) -> Result<Vec<String>, Stop> {
+    let mut users = Vec::new();
+    for id in ids {
+        if let Some((document, _)) = read(job, id).await? {
+            users
+                .extend(wiring::uses(&document, names).into_iter().map(|user| format!("in distribution {id}, {user}")));
+        }
+    }
+    Ok(users)
 }
 
 /// Everything that a row claims, distribution by distribution.

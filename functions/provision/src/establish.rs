@@ -9,7 +9,7 @@ use failopen::answer::Outcome;
 use failopen::finding::{Finding, summary};
 use failopen::flip::posture;
 use failopen::health_check;
-use failopen::id::HealthCheckId;
+use failopen::id::{HealthCheckId, PathPattern};
 use failopen::ledger::{Answered, Lifecycle, Made, MadeHealthCheck, MadeRecords, Replaced, Row};
 use failopen::port::{Apply, Clock, Observe};
 use failopen::preflight::{Observed, Occasion, Questions, findings, refusing};
@@ -17,6 +17,7 @@ use failopen::properties::{self, Problem};
 use failopen::records;
 use failopen::spec::{Dns, Preflight, Spec};
 use failopen::tombstone::Tombstone;
+use failopen::wiring::uninspected;
 use jiff::SignedDuration;
 
 use crate::entry::{Entry, confirm_wanted, overtaken};
@@ -143,10 +144,35 @@ async fn take_steps<C: Observe + Apply, K: Clock>(
     let mut left = ensured.left;
     left.extend(remove_replaced(job, entry, spec).await?);
 
-    let posture = entry.row.made.distribution.as_ref().map(|made| posture(&ensured.document, made).to_string());
-    let data = data(spec, &entry.row, &check.id, posture.unwrap_or_default(), findings, &left);
+    let made = entry.row.made.distribution.as_ref();
+    let posture = made.map(|made| posture(&ensured.document, made).to_string());
+    let others = observed.others(spec);
+    let uninspected = made.map(|made| uninspected(&ensured.document, made, &others)).unwrap_or_default();
+    let mut preflight = summary(findings);
+    if !left.is_empty() {
+        preflight = format!("{preflight}; left alone: {}", left.join("; "));
+    }
+    if !uninspected.is_empty() {
+        preflight = format!("{preflight}; not inspected, because Traffic does not name them: {}", listed(&uninspected));
+    }
+    let data = data(spec, &entry.row, &check.id, posture.unwrap_or_default(), preflight);
     let body = answer(job, &spec.name, Outcome::Success { data }).body();
     finish(job, entry, spec, body).await
+}
+
+/// The first of them, quoted: an answer has little room, and the plan names all.
+fn listed(patterns: &[&PathPattern]) -> String {
+    const ROOM: usize = 400;
+    let mut room = ROOM;
+    let fits = |pattern: &&&PathPattern| {
+        room = room.saturating_sub(pattern.as_str().len());
+        room > 0
+    };
+    let shown: Vec<String> = patterns.iter().take_while(fits).map(|pattern| format!("`{pattern}`")).collect();
+    match patterns.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// The values of `Fn::GetAtt`.
@@ -155,16 +181,11 @@ fn data(
     row: &Row,
     check: &HealthCheckId,
     posture: String,
-    findings: &[Finding],
-    left: &[String],
+    preflight: String,
 ) -> BTreeMap<&'static str, String> {
     let made = row.made.distribution.as_ref();
     let application = made.map(|made| made.application_origin.to_string());
     let inspection = made.map(|made| made.inspection_origin.to_string());
-    let mut preflight = summary(findings);
-    if !left.is_empty() {
-        preflight = format!("{preflight}; left alone: {}", left.join("; "));
-    }
     BTreeMap::from([
         ("FailoverRecord", spec.failover_record.to_string()),
         ("HealthCheckId", check.to_string()),
@@ -285,28 +306,49 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
             )));
         }
         left.extend(taken_out.left);
+        left.extend(taken_out.uses_records.into_iter().map(|user| {
+            format!(
+                "in the former distribution {}, {user}, which leads to records of this protection: they go when it is deleted, so \
+                 point that elsewhere before",
+                ours.distribution
+            )
+        }));
     }
+    let mut kept = doomed.kept.clone();
+    let mut still_needed = BTreeSet::new();
     if let Some(ttl) = doomed.records.iter().map(|made| made.ttl).max() {
-        let in_use = distribution::uses(job, &spec.distribution, &doomed.records).await?;
-        if !in_use.is_empty() {
-            return Err(Stop::Failed(format!(
-                "FailoverRecord: in distribution {}, {}, which this protection does not own, and the records there would be \
-                 removed; they are kept, so that this traffic goes on. Point it elsewhere and try again.",
-                spec.distribution,
-                in_use.join(", ")
-            )));
-        }
         for ours in &claims {
             distribution::wait_until_deployed(job, &ours.distribution).await?;
         }
         job.pause(SignedDuration::from_secs(i64::from(ttl))).await?;
+        let mut unused = Vec::new();
+        for made in &doomed.records {
+            let (own, names) = (claims.iter().map(|ours| &ours.distribution).collect(), [made.name.clone()]);
+            let mut users = distribution::users(job, own, &names).await?;
+            users.extend(distribution::sharers(job, &entry.row, &names).await?);
+            if users.is_empty() {
+                unused.push(made.clone());
+                continue;
+            }
+            left.push(format!(
+                "the records of {} are needed still ({}) and stay until a later Update or the deletion finds them unused",
+                made.name,
+                users.join(", ")
+            ));
+            still_needed.extend(made.checks().cloned());
+            kept.push(Replaced::Records(made.clone()));
+        }
         let changed =
-            crate::records::remove(job, &entry.row, &doomed.records, async || confirm_wanted(job, &spec.name).await)
-                .await?;
+            crate::records::remove(job, &entry.row, &unused, async || confirm_wanted(job, &spec.name).await).await?;
         left.extend(changed.iter().map(|record| format!("record {}: {}", record.name, records::describe(record))));
     }
-    let mut kept = doomed.kept.clone();
-    for check in crate::health_check::remove(job, &entry.row, &doomed.health_checks).await? {
+    let (checks_in_use, unused): (Vec<_>, Vec<_>) = doomed
+        .health_checks
+        .iter()
+        .cloned()
+        .partition(|made| made.id.as_ref().is_some_and(|id| still_needed.contains(id)));
+    kept.extend(checks_in_use.into_iter().map(Replaced::HealthCheck));
+    for check in crate::health_check::remove(job, &entry.row, &unused).await? {
         kept.push(Replaced::HealthCheck(check.made));
         left.push(check.why);
     }

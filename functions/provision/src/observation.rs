@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use failopen::alarm::{AlarmState, ObservedAlarm};
 use failopen::document::Document;
 use failopen::failure::{ErrorType, Failure};
 use failopen::finding::{Code, Finding, Target};
 use failopen::health_check::claimed;
-use failopen::id::{HealthCheckId, OwnerMark, ProtectionName};
+use failopen::id::{AlarmName, HealthCheckId, OwnerMark, ProtectionName};
 use failopen::ledger::Row;
 use failopen::port::{Clock, Fault, FaultKind, Observe, ObservedHealthCheck, ObservedZone, RecordSet};
 use failopen::preflight::{Names, Observed, Occasion, Questions};
@@ -70,9 +71,11 @@ pub(crate) async fn observe<C: Observe, K: Clock>(
     };
     let health_checks = health_checks(cloud, clock, spec, row).await?;
     let name = spec.name.alarm();
-    let alarms = persist(clock, async || cloud.alarms(std::slice::from_ref(&name)).await).await;
-    let alarm = alarms.map_err(|fault| unread(&fault))?.into_iter().next();
-    let alarm = alarm.unwrap_or_else(|| failopen::alarm::ObservedAlarm::missing(name));
+    let alarm_names: Vec<AlarmName> = std::iter::once(&name).chain(&spec.additional_alarms).cloned().collect();
+    let alarms = persist(clock, async || cloud.alarms(&alarm_names).await).await.map_err(|fault| unread(&fault))?;
+    let (own, others): (Vec<_>, Vec<_>) = alarms.into_iter().partition(|alarm| alarm.name == name);
+    let alarm = own.into_iter().next().unwrap_or_else(|| ObservedAlarm::missing(name));
+    let missing = others.into_iter().filter(|alarm| alarm.state == AlarmState::Missing);
     let alarm_owner = match alarm.arn.as_str() {
         "" => None,
         arn => persist(clock, async || cloud.alarm_owner(arn).await).await.map_err(|fault| unread(&fault))?,
@@ -84,6 +87,7 @@ pub(crate) async fn observe<C: Observe, K: Clock>(
         health_checks,
         alarm,
         alarm_owner,
+        missing_alarms: missing.map(|alarm| alarm.name).collect(),
         rows,
         unreadable,
         application: None,

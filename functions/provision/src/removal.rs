@@ -30,6 +30,8 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) ->
         return Ok(Vec::new());
     };
     let Some(mut entry) = Entry::find_or_bury(job, &name).await? else { return Ok(Vec::new()) };
+    // Before anything is stopped or taken out: a deletion that cannot end is better not begun.
+    confirm_unshared(job, &entry.row).await?;
     let sent = job.sent();
     let begun = entry.save(job, |row| {
         row.lifecycle = Lifecycle::Deleting;
@@ -99,10 +101,10 @@ pub(crate) async fn take_away<C: Observe + Apply, K: Clock>(
     Ok(left)
 }
 
-/// Takes the protection out of its distributions and waits until that is true everywhere.
+/// Takes the protection out of its distributions and waits until that is true everywhere and nobody else uses its records.
 ///
 /// # Errors
-/// [`Stop::Failed`] while something still needs our origin: with the records gone its traffic would end in an error.
+/// [`Stop::Failed`] while something still uses our origin or our records: with these gone its traffic would end in an error.
 async fn restore<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Result<Vec<String>, Stop> {
     let claims = distribution::claims(row);
     let ttl = records::removable(row).map(|made| made.ttl).max();
@@ -131,6 +133,8 @@ async fn restore<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -
                 outcome = "restored",
                 "no edge uses the records any more"
             );
+            // Who began to share them meanwhile.
+            confirm_unshared(job, row).await?;
             return Ok(first.left);
         }
     }
@@ -169,8 +173,11 @@ async fn take_out_everywhere<C: Observe + Apply, K: Clock>(
     let mut all = Everywhere::default();
     for ours in claims {
         let taken_out = distribution::take_out(job, ours, async || confirm_doomed(job, &row.name).await).await?;
-        if !taken_out.in_use.is_empty() {
-            return Err(still_in_use(ours, &taken_out.in_use));
+        let mut in_use = taken_out.in_use;
+        in_use.extend(taken_out.uses_records);
+        in_use.dedup();
+        if !in_use.is_empty() {
+            return Err(still_in_use(&format!("in distribution {}, {}", ours.distribution, in_use.join(", "))));
         }
         all.changed |= taken_out.changed;
         all.left.extend(taken_out.left);
@@ -179,11 +186,22 @@ async fn take_out_everywhere<C: Observe + Apply, K: Clock>(
     Ok(all)
 }
 
-fn still_in_use(ours: &Ours, in_use: &[String]) -> Stop {
+/// # Errors
+/// [`Stop::Failed`] while another protection's distribution leads to our records.
+async fn confirm_unshared<C: Observe, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Result<(), Stop> {
+    let names: Vec<_> = records::removable(row).map(|made| made.name.clone()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    match distribution::sharers(job, row, &names).await?.as_slice() {
+        [] => Ok(()),
+        sharers => Err(still_in_use(&sharers.join(", "))),
+    }
+}
+
+fn still_in_use(what: &str) -> Stop {
     Stop::Failed(format!(
-        "In distribution {}, {}, which this protection does not own. Its records, health check and alarm were kept so that this \
-         traffic goes on; point it at another origin and delete again.",
-        ours.distribution,
-        in_use.join(", ")
+        "The records of this protection are needed still: {what}. They were kept, and so were its health check and alarm, so that \
+         this traffic goes on; point it at another origin, or remove the protection that shares them first, and delete again."
     ))
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Observed;
+use crate::document::Document;
 use crate::finding::{Code, Finding, Severity, Target};
 use crate::id::{Hostname, OwnerMark};
 use crate::lead::{Lead, lead};
@@ -104,12 +105,18 @@ pub(super) fn judge(spec: &Spec, owner: &OwnerMark, observed: &Observed, finding
         [(Role::Inspection, inspection), (Role::Application, application), (Role::FailoverRecord, failover_record)]
     {
         let Some(resolution) = resolution else { continue };
-        let fatal = loops(role, spec, resolution)
-            .or_else(|| does_not_resolve(role, spec, resolution))
-            .or_else(|| misleads(role, spec, &observed.names));
+        let moves = before.is_none_or(|before| before.distribution != spec.distribution);
+        let returning = || comes_back(role, spec, observed, resolution).map(|finding| (finding, moves));
+        let fatal =
+            leads_back(role, spec, resolution).map(|finding| (finding, false)).or_else(returning).or_else(|| {
+                let other = circles(role, spec, resolution)
+                    .or_else(|| does_not_resolve(role, spec, resolution))
+                    .or_else(|| misleads(role, spec, &observed.names));
+                other.map(|finding| (finding, false))
+            });
         match fatal {
-            Some(finding) if role.is_new(spec, before) => findings.push(finding),
-            Some(finding) => findings.push(Finding {
+            Some((finding, is_new)) if is_new || role.is_new(spec, before) => findings.push(finding),
+            Some((finding, _)) => findings.push(Finding {
                 severity: Severity::Warning,
                 message: format!(
                     "{}; it is so without this request too, which is therefore not refused",
@@ -125,24 +132,48 @@ pub(super) fn judge(spec: &Spec, owner: &OwnerMark, observed: &Observed, finding
     }
 }
 
-fn loops(role: Role, spec: &Spec, resolution: &Resolution) -> Option<Finding> {
+/// Viewers reach the distribution by its aliases, so an origin there is CloudFront itself, which would answer with the right
+/// certificate. A name that only a wildcard alias covers may well lead elsewhere.
+fn comes_back(role: Role, spec: &Spec, observed: &Observed, resolution: &Resolution) -> Option<Finding> {
+    let host = role.host(spec);
+    let is_alias = |name: &&Hostname| {
+        let mut aliases = observed.distribution.iter().flat_map(Document::aliases);
+        aliases.any(|alias| alias.eq_ignore_ascii_case(name.as_str()))
+    };
+    let way = resolution.chain.iter().map(|link| &link.target);
+    let alias = std::iter::once(host).chain(way).find(is_alias)?;
+    let subject =
+        if alias == host { format!("{host} is an alias") } else { format!("{host} leads through {alias}, an alias") };
+    let message = format!(
+        "{subject} of distribution {}: as soon as DNS leads viewers of {alias} to CloudFront, it would send their requests back to \
+         itself, and none would get through; name the host behind the distribution, not the site's own name",
+        spec.distribution
+    );
+    Some(Finding::error(Code::DnsLoop, role.property(), role.target(), message))
+}
+
+fn leads_back(role: Role, spec: &Spec, resolution: &Resolution) -> Option<Finding> {
     let (host, record) = (role.host(spec), &spec.failover_record);
-    let (property, target) = (role.property(), role.target());
-    if role != Role::FailoverRecord && resolution.leads_through(record) {
-        let message = format!(
-            "{host} leads back to the failover record ({}), which is to lead to it: requests would go round in circles, and none \
-             would be answered; name a host whose way does not lead through {record}",
-            resolution.path(host)
-        );
-        return Some(Finding::structural(Code::DnsLoop, property, target, message));
+    if role == Role::FailoverRecord || !resolution.leads_through(record) {
+        return None;
     }
+    let message = format!(
+        "{host} leads back to the failover record ({}), which is to lead to it: requests would go round in circles, and none would \
+         be answered; name a host whose way does not lead through {record}",
+        resolution.path(host)
+    );
+    Some(Finding::structural(Code::DnsLoop, role.property(), role.target(), message))
+}
+
+fn circles(role: Role, spec: &Spec, resolution: &Resolution) -> Option<Finding> {
+    let host = role.host(spec);
     (resolution.ending == Ending::Circle).then(|| {
         let message = format!(
             "{host} leads round in a circle ({}) and never resolves: {}; correct these CNAMEs, and try again",
             resolution.path(host),
             role.loss()
         );
-        Finding::error(Code::DnsLoop, property, target, message)
+        Finding::error(Code::DnsLoop, role.property(), role.target(), message)
     })
 }
 

@@ -106,6 +106,50 @@ fn a_host_that_does_not_resolve_is_named_with_what_follows_from_it() {
     assert_eq!(found[0].property, "FailoverRecord");
 }
 
+/// Of the sample distribution, www.cq-route.com is an alias.
+#[test]
+fn a_host_that_is_the_distributions_own_name_is_a_loop() {
+    let site = "www.cq-route.com";
+    let spec = Spec { application: Hostname::new(site), ..sample::spec() };
+    let names = || Names { application: way(site, &[], found(60)), ..fine() };
+    let loops = |found: Vec<Finding>| -> Vec<Finding> {
+        found.into_iter().filter(|found| found.code == Code::DnsLoop).collect()
+    };
+    let told = loops(judged(&spec, names()));
+    reads(
+        &told,
+        Code::DnsLoop,
+        "ApplicationHostname",
+        "www.cq-route.com is an alias of distribution E2EXAMPLE: as soon as DNS leads viewers of www.cq-route.com to CloudFront, it \
+         would send their requests back to itself, and none would get through; name the host behind the distribution, not the \
+         site's own name",
+    );
+    assert_eq!(refusing(Preflight::Enforce, &told).len(), 1);
+    assert_eq!(refusing(Preflight::Warn, &told), []);
+    assert_eq!(loops(judged(&spec, Names::default())), [], "a roll-back asks nothing and is refused nothing");
+    let through = Names { inspection: way(INSPECTION, &[(site, 60)], found(60)), ..fine() };
+    let looped = judged(&sample::spec(), through);
+    assert_eq!((looped.len(), looped[0].code, looped[0].property.as_str()), (1, Code::DnsLoop, "InspectionHostname"));
+    assert!(looped[0].message.contains("leads through www.cq-route.com, an alias of"), "{}", looped[0].message);
+    let both = Names { inspection: way(INSPECTION, &[(site, 60), (RECORD, 30)], found(60)), ..fine() };
+    assert_eq!(judged(&sample::spec(), both)[0].weight, Weight::Structural, "what is refused always is told first");
+}
+
+#[test]
+fn a_loop_that_is_there_already_refuses_no_update_but_one_that_moves_there() {
+    let mut row = sample::row();
+    row.spec.application = Hostname::new("www.cq-route.com");
+    let spec = row.spec.clone();
+    let severity = |rows: Vec<Row>| {
+        let names = Names { application: way("www.cq-route.com", &[], found(60)), ..fine() };
+        let found = findings(&spec, &sample::row().owner, &seen(names, rows));
+        found.iter().find(|found| found.code == Code::DnsLoop).map(|found| found.severity)
+    };
+    assert_eq!(severity(vec![row.clone()]), Some(Severity::Warning));
+    row.spec.distribution = "E3SECOND".into();
+    assert_eq!(severity(vec![row]), Some(Severity::Error));
+}
+
 #[test]
 fn a_resolver_that_says_nothing_is_told_as_such_and_not_taken_for_an_answer() {
     let names = Names { inspection: way(INSPECTION, &[("edge.cequence.net", 60)], silent()), ..fine() };

@@ -34,11 +34,11 @@ impl Questions {
     /// `row` is the protection's own. The Update that CloudFormation sends to roll a failed one back leads to where traffic was
     /// before, and asks nothing.
     pub fn of(spec: &Spec, row: Option<&Row>, occasion: Occasion) -> Self {
-        if spec.preflight == Preflight::Skip {
-            return Self::default();
-        }
         if occasion == Occasion::Plan {
             return Self::ALL;
+        }
+        if spec.preflight == Preflight::Skip {
+            return Self::default();
         }
         match row.map(|row| (row.lifecycle, &row.spec)) {
             None | Some((Lifecycle::Creating | Lifecycle::Deleting, _)) => Self::ALL,
@@ -88,6 +88,8 @@ mod tests {
         let row = sample::row();
         assert_eq!(Questions::of(&row.spec, None, Occasion::Change), Questions::ALL);
         assert_eq!(Questions::of(&row.spec, Some(&row), Occasion::Plan), Questions::ALL);
+        let skips = Spec { preflight: Preflight::Skip, ..row.spec.clone() };
+        assert_eq!(Questions::of(&skips, Some(&row), Occasion::Plan), Questions::ALL);
         for lifecycle in [Lifecycle::Creating, Lifecycle::Deleting] {
             assert_eq!(of(|_| {}, lifecycle), Questions::ALL);
         }

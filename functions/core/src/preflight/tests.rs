@@ -1,5 +1,8 @@
+use std::collections::BTreeSet;
+
 use super::*;
-use crate::id::AlarmName;
+use crate::document::{Edit, NewOrigin};
+use crate::id::{HostedZoneId, Hostname, OriginId};
 use crate::sample;
 use crate::spec::{Zone, ZoneRole};
 
@@ -21,6 +24,7 @@ pub(super) fn observed() -> Observed {
         health_checks: BTreeMap::new(),
         alarm: ObservedAlarm::missing(AlarmName::new("failopen-www-inspection")),
         alarm_owner: None,
+        missing_alarms: Vec::new(),
         unreadable: Vec::new(),
         rows: Vec::new(),
         application: Some(ProbeOutcome::Answered { status: 404 }),
@@ -54,6 +58,11 @@ fn each_observation_has_its_finding() {
         (Observed { zone: zone("cq-origin-www.cq-route.com"), ..observed() }, Code::RecordAtApex, "FailoverRecord"),
         (Observed { alarm: alarm.clone(), ..observed() }, Code::Permission, "Name"),
         (Observed { alarm, alarm_owner: Some("somebody".into()), ..observed() }, Code::Permission, "Name"),
+        (
+            Observed { missing_alarms: vec![AlarmName::new("www-5xx-rate")], ..observed() },
+            Code::HealthCheckNotHealthy,
+            "AdditionalAlarms",
+        ),
         (
             Observed { application: Some(ProbeOutcome::Answered { status: 503 }), ..observed() },
             Code::ApplicationCheck,
@@ -207,6 +216,27 @@ fn a_row_that_cannot_be_understood_keeps_its_name_and_its_distribution() {
 }
 
 #[test]
+fn beside_a_row_that_cannot_be_understood_nothing_unfamiliar_is_used() {
+    let besides = |spec: &Spec, document: Document| {
+        let seen = Observed { distribution: Some(document), unreadable: vec!["api".into()], ..observed() };
+        let overlap = |finding: &Finding| finding.code == Code::BehaviorOverlap;
+        findings(spec, &owner(), &seen).into_iter().find(overlap).map(|finding| finding.message)
+    };
+    let (spec, id) = (sample::spec(), OriginId::new("by-hand"));
+    let origin = NewOrigin { id: id.clone(), domain_name: spec.failover_record.clone(), https_port: 443 };
+    let edits = [
+        Edit::AddOrigin { like: "app & co".into(), origin },
+        Edit::Retarget { path_pattern: "*".into(), from: "app & co".into(), to: id },
+    ];
+    let adopting = besides(&spec, blameless().edit(&edits).expect("the edits fit"));
+    assert!(adopting.is_some_and(|told| told.contains("may have adopted origin by-hand of E2EXAMPLE")));
+    let elsewhere = Spec { application: Hostname::new("elsewhere.example.com"), ..sample::spec() };
+    let another = besides(&elsewhere, blameless());
+    assert!(another.is_some_and(|told| told.contains("may have adopted origin app & co of E2EXAMPLE")));
+    assert_eq!(besides(&spec, blameless()), None, "the application by its host, and an origin of our own");
+}
+
+#[test]
 fn what_a_function_at_the_edge_could_do_is_warned_of_and_refuses_nothing() {
     let distribution = Some(Document::parse(RICH.as_bytes()).expect("the fixture is a distribution"));
     let observed = Observed { distribution, ..observed() };
@@ -263,6 +293,7 @@ fn a_distribution_that_is_full_is_told_before_cloudfront_refuses() {
 mod of_hosts {
     use super::*;
     use crate::handshake::{Shown, Side, Trust};
+    use crate::ledger::Lifecycle;
     use crate::spec::{ApplicationCheck, CheckType};
 
     fn look(side: Side, name: &str, origin_name: Option<&str>) -> Look {
@@ -318,6 +349,59 @@ mod of_hosts {
         }
         let quiet = with(vec![(look(Side::Application, RECORD, None), Seen::Certificate(good()))]);
         assert_eq!(findings(&sample::spec(), &owner(), &Observed { distribution, ..quiet }), []);
+    }
+
+    #[test]
+    fn which_certificate_is_shown_follows_from_the_origin_by_which_cloudfront_comes() {
+        let spec = sample::spec();
+        let id = OriginId::new("by-hand");
+        let add = Edit::AddOrigin {
+            like: "app & co".into(),
+            origin: NewOrigin { id: id.clone(), domain_name: spec.failover_record.clone(), https_port: 443 },
+        };
+        let to_it = Edit::Retarget { path_pattern: "*".into(), from: "app & co".into(), to: id };
+        let document = blameless().edit(&[add, to_it]).expect("the edits fit");
+        // Only the origin at the record has a client certificate.
+        let text = String::from_utf8(document.bytes().to_vec()).expect("text");
+        let (before, origin) = text.split_at(text.find("<Id>by-hand</Id>").expect("the origin"));
+        let mutual = "<OriginMtlsConfig><ClientCertificateArn>arn:c</ClientCertificateArn></OriginMtlsConfig></CustomOriginConfig>";
+        let text = format!("{before}{}", origin.replacen("</CustomOriginConfig>", mutual, 1));
+        let distribution = Some(Document::parse(text.as_bytes()).expect("a configuration"));
+        let asks = || Seen::Certificate(Shown { asks_for_client_certificate: true, ..good() });
+        let direct = spec.application.clone();
+        for (asked, severity) in [
+            (look(Side::Application, RECORD, None), Severity::Warning),
+            (look(Side::Application, direct.as_str(), None), Severity::Error),
+            (look(Side::Application, "www.cq-route.com", Some(RECORD)), Severity::Warning),
+            (look(Side::Application, "www.cq-route.com", Some(direct.as_str())), Severity::Error),
+        ] {
+            let told = format!("{asked:?}");
+            let observed = Observed { distribution: distribution.clone(), ..with(vec![(asked, asks())]) };
+            let found = findings(&spec, &owner(), &observed);
+            let found = found.iter().find(|finding| finding.code == Code::TlsClientCertificate);
+            assert_eq!(found.map(|finding| finding.severity), Some(severity), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_a_request_does_not_bring_about_or_nobody_is_certain_of_is_a_warning() {
+        let (document, row) = sample::provisioned();
+        let with_row = |lifecycle, is_certain| {
+            let rows = vec![Row { lifecycle, ..row.clone() }];
+            let asked = Look { is_certain, ..look(Side::Inspection, RECORD, None) };
+            let seen = with(vec![(asked, Seen::Unreachable { why: "x".to_owned() })]);
+            let observed = Observed { distribution: Some(document.clone()), rows, ..seen };
+            let severity_of = |spec: &Spec| {
+                let found = findings(spec, &row.owner, &observed);
+                let found = found.iter().find(|finding| finding.code == Code::TlsUnreachable);
+                found.map(|finding| finding.severity).expect("a finding")
+            };
+            let moved = Spec { origin_port: 8443, ..row.spec.clone() };
+            [severity_of(&row.spec), severity_of(&moved)]
+        };
+        assert_eq!(with_row(Lifecycle::Active, true), [Severity::Warning, Severity::Error]);
+        assert_eq!(with_row(Lifecycle::Active, false), [Severity::Warning; 2]);
+        assert_eq!(with_row(Lifecycle::Creating, true), [Severity::Error; 2]);
     }
 
     #[test]

@@ -11,9 +11,10 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::id::{Hostname, PathPattern, ProtectionName};
+use crate::id::{HealthCheckId, Hostname, PathPattern, ProtectionName};
 use crate::secret::Secret;
-use crate::spec::{ApplicationCheck, Automation, Dns, EdgeFailOpen, FailBack, Preflight, Spec, Zone, ZoneRole};
+use crate::spec::{ApplicationCheck, Automation, Dns, EdgeFailOpen, FailBack, HealthCheckSpec, Preflight, Spec};
+use crate::spec::{Zone, ZoneRole};
 use reader::Reader;
 use syntax::{choice, whole};
 
@@ -109,6 +110,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Spec> {
     let origin_port = reader.optional("OriginPort", syntax::origin_port).unwrap_or(443);
     let health_check = health_check::read(reader, origin_port);
     let secondary_health_check = reader.optional("SecondaryHealthCheck", syntax::secondary_health_check).flatten();
+    two_checks(reader, &health_check, secondary_health_check.as_ref());
     let alarm_evaluation_periods = reader.optional("AlarmEvaluationPeriods", whole(1..=1440, "1")).unwrap_or(1);
     let priority = reader.optional("Priority", syntax::priority).unwrap_or(100);
     let additional_alarms = reader.list("AdditionalAlarms", syntax::alarm_name, |alarm| alarm.to_string());
@@ -158,8 +160,30 @@ fn different_hosts(reader: &mut Reader<'_>, hosts: [&Option<Hostname>; 3]) {
     }
 }
 
+/// With one check for both records they are unhealthy together, and then Route 53 answers the PRIMARY.
+fn two_checks(reader: &mut Reader<'_>, inspection: &HealthCheckSpec, application: Option<&HealthCheckId>) {
+    let adopted = match inspection {
+        HealthCheckSpec::Adopted { id } => Some(id),
+        HealthCheckSpec::Managed(_) => None,
+    };
+    if adopted.is_some() && adopted == application {
+        reader.report(
+            "SecondaryHealthCheck",
+            "is the health check of HealthCheck.HealthCheckId: with inspection down both records would count as unhealthy, and \
+             DNS would never fail over; name a check on the application",
+            "none",
+        );
+    }
+}
+
 fn read_dns(reader: &mut Reader<'_>) -> Option<Dns> {
-    let external = reader.optional("Dns", choice(&[("route53", false), ("external", true)])).unwrap_or(false);
+    let choices = choice(&[("route53", false), ("external", true)]);
+    let external = match reader.optional("Dns", choices) {
+        Some(external) => external,
+        // Which of the zone's properties it would take is not known.
+        None if reader.is_given("Dns") => return None,
+        None => false,
+    };
     if external {
         for name in ["HostedZoneId", "HostedZoneRoleArn", "HostedZoneExternalId"] {
             if reader.is_given(name) {

@@ -94,7 +94,11 @@ pub(super) fn url_path(text: &str) -> Result<String, Wrong> {
 }
 
 pub(super) fn search_string(text: &str) -> Result<String, Wrong> {
-    if text.chars().count() <= 255 { Ok(text.to_owned()) } else { wrong("at most 255 characters", "ok") }
+    if text.chars().count() <= 255 && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        wrong("at most 255 characters, without control characters", "ok")
+    }
 }
 
 pub(super) fn port(text: &str) -> Result<u16, Wrong> {
@@ -181,7 +185,8 @@ pub(super) fn external_id(text: &str) -> Result<String, Wrong> {
 }
 
 pub(super) fn priority(text: &str) -> Result<i32, Wrong> {
-    text.parse().or_else(|_| wrong("a whole number; lower ones come first", "100"))
+    let rule = || format!("a whole number from {} to {}; lower ones come first", i32::MIN, i32::MAX);
+    text.parse().or_else(|_| wrong(rule(), "100"))
 }
 
 /// A whole number within `range`.
@@ -202,6 +207,9 @@ pub(super) fn choice<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&str) -> R
         words.iter().find(|(word, _)| *word == text).map_or_else(
             || {
                 let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                if text == "false" && known.contains(&"off") {
+                    return wrong("YAML takes off without quotes for false, so write it in quotes", "\"off\"");
+                }
                 wrong(format!("it must be one of {}", known.join(", ")), known.first().copied().unwrap_or_default())
             },
             |(_, value)| Ok(*value),

@@ -34,6 +34,42 @@ fn blamed(changes: Value) -> Vec<String> {
 }
 
 #[test]
+fn a_wrong_dns_is_one_problem_and_no_guess_about_the_zone() {
+    assert_eq!(blamed(json!({"Dns": "External", "HostedZoneId": ""})), ["Dns"]);
+    assert_eq!(blamed(json!({"Dns": "", "HostedZoneId": ""})), ["HostedZoneId"]);
+}
+
+#[test]
+fn both_records_on_one_health_check_would_never_fail_over() {
+    let (one, two) = ("11111111-2222-3333-4444-555555555555", "66666666-7777-8888-9999-000000000000");
+    let found = problems(json!({"HealthCheck": {"HealthCheckId": one}, "SecondaryHealthCheck": one}));
+    let [problem] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((problem.property.as_str(), problem.example.as_str()), ("SecondaryHealthCheck", "none"));
+    assert!(problem.fault.contains("DNS would never fail over"), "{problem}");
+    for fine in [
+        json!({"HealthCheck": {"HealthCheckId": one}, "SecondaryHealthCheck": two}),
+        json!({"SecondaryHealthCheck": one}),
+    ] {
+        parse(&request(fine)).expect("two checks");
+    }
+}
+
+#[test]
+fn messages_say_what_would_do() {
+    let yaml = &problems(json!({"EdgeFailOpen": false}))[0];
+    assert_eq!(
+        yaml.to_string(),
+        "EdgeFailOpen is `false`: YAML takes off without quotes for false, so write it in quotes (for example \"off\")"
+    );
+    let priority = &problems(json!({"Priority": "9999999999"}))[0];
+    assert!(
+        priority.fault.ends_with("a whole number from -2147483648 to 2147483647; lower ones come first"),
+        "{priority}"
+    );
+    assert_eq!(blamed(json!({"HealthCheck": {"SearchString": "o\u{1}k"}})), ["HealthCheck.SearchString"]);
+}
+
+#[test]
 fn defaults_are_the_contracts() {
     let spec = parse(&request(json!({}))).expect("the smallest request");
     assert_eq!(spec.traffic, [PathPattern::default_behavior()]);

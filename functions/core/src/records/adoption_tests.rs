@@ -2,9 +2,9 @@
 
 use crate::finding::{Code, Finding};
 use crate::id::{Hostname, OwnerMark};
-use crate::ledger::MadeRecords;
+use crate::ledger::{MadeRecords, Replaced};
 use crate::port::{FailoverRole, RecordSet};
-use crate::records::{AdoptedSets, Establishing, establish, remove};
+use crate::records::{AdoptedSets, Establishing, establish, removable, remove, staying};
 use crate::sample;
 use crate::spec::{HealthCheckSpec, Spec};
 
@@ -43,6 +43,20 @@ fn refused(spec: &Spec, claimed: &[MadeRecords], present: &[RecordSet]) -> Strin
     let finding = adopting(spec, claimed, present).expect_err("a conflict");
     assert_eq!((finding.code, finding.property.as_str()), (Code::RecordConflict, "FailoverRecord"));
     finding.message
+}
+
+#[test]
+fn of_the_pairs_that_a_row_claims_the_adopted_ones_stay_and_people_hear_of_it() {
+    let spec = Spec { secondary_health_check: Some("h-2".into()), ..spec() };
+    let adopted = MadeRecords { adopted: Some(theirs()), ..wanted(&spec) };
+    let made = MadeRecords { name: Hostname::new("ours.cq-route.com"), ..wanted(&sample::spec()) };
+    assert_eq!(adopted.checks().map(|id| id.as_str()).collect::<Vec<_>>(), ["h-1", "h-2"]);
+    let mut row = sample::row();
+    row.made.records = Some(adopted);
+    row.made.replaced.push(Replaced::Records(made.clone()));
+    let told = "the records of cq-origin-www.cq-route.com were adopted, so they stay";
+    assert_eq!(staying(&row).collect::<Vec<_>>(), [told]);
+    assert_eq!(removable(&row).collect::<Vec<_>>(), [&made]);
 }
 
 #[test]
@@ -125,6 +139,13 @@ fn what_no_setting_can_match_is_for_their_owner_to_mend() {
 fn what_is_no_pair_from_inspection_to_the_application_is_a_conflict_as_any_other() {
     let mut elsewhere = by_hand();
     elsewhere[1].values = vec!["other.example.com".to_owned()];
+    let mut from_elsewhere = by_hand();
+    from_elsewhere[0].values = vec!["other.example.net".to_owned()];
+    let alias = |index: usize| {
+        let mut pair = by_hand();
+        pair[index].record_type = "A".to_owned();
+        pair
+    };
     let mut turned = by_hand();
     turned[0].values.clone_from(&by_hand()[1].values);
     turned[1].values.clone_from(&by_hand()[0].values);
@@ -142,6 +163,9 @@ fn what_is_no_pair_from_inspection_to_the_application_is_a_conflict_as_any_other
         vec![by_hand()[0].clone(), RecordSet { set_identifier: Some("second".to_owned()), ..by_hand()[0].clone() }];
     for (what, present) in [
         ("another host", elsewhere),
+        ("another service", from_elsewhere),
+        ("an alias to inspection", alias(0)),
+        ("an alias to the application", alias(1)),
         ("the wrong way round", turned),
         ("something beside it", beside),
         ("only half of it", by_hand()[..1].to_vec()),

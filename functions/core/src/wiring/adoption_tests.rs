@@ -84,9 +84,15 @@ fn where_no_host_tells_the_application_it_is_refused_with_what_to_add() {
     let finding = refusal(&by_hand(&["*"]), &nowhere, None);
     assert_eq!((finding.code, finding.property.as_str()), (Code::OriginType, "ApplicationHostname"));
     assert!(finding.message.contains("leads to nowhere.example.com; add one, or set ApplicationHostname"), "{finding}");
+    assert!(finding.message.starts_with("`*` already targets"), "{finding}");
     let twice = by_hand(&["*"]).edit(&[add("second", "origin-www.cq-route.com", 443)]).expect("an origin");
     let finding = refusal(&twice, &protecting(&["*"]), None);
     assert!(finding.message.contains("app & co, second all lead to origin-www.cq-route.com"), "{finding}");
+    let on_neither = Spec { origin_port: 9443, ..protecting(&["*"]) };
+    let by_hand_there =
+        by_hand(&[]).edit(&[add("third", RECORD, 9443), add("second", "origin-www.cq-route.com", 8443)]);
+    let moved = retarget(&by_hand_there.expect("origins"), "*", "third");
+    assert!(refusal(&moved, &on_neither, None).message.contains("app & co, second all lead to"));
     let other_port = by_hand(&["*"]).edit(&[add("second", "origin-www.cq-route.com", 8443)]).expect("an origin");
     let wiring = wire(&other_port, &protecting(&["*"]), None, &[]).expect("the port tells");
     assert_eq!(wiring.made.application_origin.as_str(), "app & co");
@@ -191,7 +197,16 @@ fn nothing_is_left_at_an_adopted_origin_whose_records_are_removed() {
     let elsewhere = by_hand(&["*", "/checkout/*"]);
     let plan = unwire(&elsewhere, &ours).expect("it can be edited");
     let told = format!("origin `{RECORD}` is still used by behaviour `/checkout/*`");
-    assert_eq!(plan.in_use, [told], "somebody else would be left without an answer");
+    assert_eq!(uses(&plan.after, &ours.doomed), [told], "somebody else would be left without an answer");
+}
+
+#[test]
+fn a_behaviour_is_given_up_where_the_wanted_traffic_no_longer_names_it() {
+    let both = protecting(&["*", "/account/*"]);
+    let ours = claimed(&both, wire(&rich(), &both, None, &[]).expect("free").made, true);
+    assert!(!ours.gives_up(&both));
+    assert!(!ours.gives_up(&protecting(&["/new/*", "account/*", "*"])), "more, and spelt otherwise");
+    assert!(ours.gives_up(&protecting(&["*"])));
 }
 
 #[test]
@@ -207,7 +222,8 @@ fn another_origin_at_our_records_keeps_them_while_somebody_uses_it() {
     ] {
         let ours = claimed(&spec, wiring.made.clone(), records_are_ours);
         let plan = unwire(document, &ours).expect("it can be edited");
-        assert_eq!(plan.in_use, told);
+        assert_eq!(uses(&plan.after, &ours.doomed), told);
+        assert_eq!(plan.in_use, [""; 0], "our own origin is free");
         assert!(plan.after.origin(&OriginId::new("second")).is_some(), "it is somebody's");
         assert!(plan.after.origin(&wiring.made.inspection_origin).is_none(), "ours is taken out all the same");
     }

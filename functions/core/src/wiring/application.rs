@@ -129,7 +129,7 @@ fn by_host<'d>(
     };
     let of_host = document.origins().iter().filter(|origin| origin.leads_to(&spec.application)).filter(is_custom);
     let mut of_host: Vec<&Origin> = of_host.collect();
-    if of_host.len() > 1 && of_host.iter().any(is_on_port) {
+    if of_host.iter().any(is_on_port) {
         of_host.retain(is_on_port);
     }
     let todo = match of_host.as_slice() {

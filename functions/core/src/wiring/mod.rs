@@ -11,7 +11,7 @@ mod unwire;
 
 use crate::document::{Behavior, Document, Edit, EditError};
 use crate::finding::{Code, Finding, Target};
-use crate::id::OriginId;
+use crate::id::{OriginId, PathPattern};
 use crate::ledger::{MadeDistribution, ProtectedBehavior};
 use crate::posture::Side;
 use crate::spec::Spec;
@@ -126,6 +126,21 @@ pub fn wire(
         written: false,
     };
     Ok(Wiring { made, edits: plan.edits, after: plan.document, left })
+}
+
+/// Behaviours that go to the protection's application and that no protection has: their requests are never inspected, and nothing
+/// else would say so. `*` is the default behaviour alone.
+pub fn uninspected<'d>(
+    document: &'d Document,
+    made: &MadeDistribution,
+    others: &[&MadeDistribution],
+) -> Vec<&'d PathPattern> {
+    let is_claimed = |pattern: &PathPattern| {
+        let mut claims = std::iter::once(made).chain(others.iter().copied()).flat_map(|made| &made.behaviors);
+        claims.any(|claim| claim.path_pattern.is_alike(pattern))
+    };
+    let at_the_application = document.behaviors().iter().filter(|behavior| behavior.target == made.application_origin);
+    at_the_application.map(|behavior| &behavior.path_pattern).filter(|pattern| !is_claimed(pattern)).collect()
 }
 
 /// What a behaviour targeted before us. Where the origin that leads to inspection was there before us, so was a behaviour that

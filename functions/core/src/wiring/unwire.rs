@@ -12,8 +12,7 @@ pub struct Unwiring {
     /// Empty: nothing of ours is in the distribution any more.
     pub edits: Vec<Edit>,
     pub after: Document,
-    /// What still needs our origin afterwards, or our records through another one. While there is any, the failover record must
-    /// stay, or its traffic would end in an error.
+    /// Who still uses our origin afterwards, so that it stays.
     pub in_use: Vec<String>,
     /// What is no longer as we left it and therefore stays as it is.
     pub left: Vec<String>,
@@ -54,14 +53,11 @@ pub fn unwire(document: &Document, ours: &Ours) -> Result<Unwiring, EditError> {
             plan.left.push(format!("origin {id}: it leads to {} now, which is not ours", origin.domain_name));
         }
     }
-    let told = |by: &String| plan.in_use.contains(by);
-    let others: Vec<String> = uses(&plan.after, &ours.doomed).into_iter().filter(|by| !told(by)).collect();
-    plan.in_use.extend(others);
     Ok(plan)
 }
 
-/// Who uses the origins that lead to these names, whoever made them: one user of each. Without the records its requests would
-/// end in an error.
+/// Who uses the origins that lead to these names, whoever made them: one user of each. While there is any, the records of these
+/// names must stay, or its requests would end in an error.
 pub fn uses(document: &Document, names: &[Hostname]) -> Vec<String> {
     let leading = document.origins().iter().filter(|origin| names.iter().any(|name| origin.leads_to(name)));
     let in_use = leading.filter_map(|origin| document.edit(&[Edit::RemoveOrigin { id: origin.id.clone() }]).err());

@@ -25,7 +25,7 @@ const ALARM: &str = "failopen-shop-inspection";
 /// Not the template's default: what people chose has to be declared.
 const TTL: i64 = 60;
 /// Until provision has looked at the health check for the first time.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Lines of a function's log that are read back.
 const LINES: usize = 2_000;
 
@@ -247,11 +247,14 @@ async fn waits_for_the_metric(stage: &Stage<'_>, requests: &mut Receiver<Exchang
     Ok(())
 }
 
-/// The last line of provision's log with this in it.
+/// The last line of provision's log about the second protection with this in it.
 async fn last_word(stage: &Stage<'_>, text: &str) -> Result<String> {
     let logs = stage.aws.function_logs(LINES).await?;
     let mut provision = logs.iter().filter(|log| log.group.ends_with("-provision")).flat_map(|log| &log.lines);
-    provision.rfind(|line| line.contains(text)).cloned().with_context(|| format!("no line says {text:?}"))
+    provision
+        .rfind(|line| line.contains(text) && line.contains("\"shop\""))
+        .cloned()
+        .with_context(|| format!("no line says {text:?}"))
 }
 
 /// A bypass by hand, and a restore.
