@@ -88,6 +88,20 @@ fn now(world: &World) -> Timestamp {
     world.clock.aws_now()
 }
 
+#[test]
+fn a_clock_that_is_set_back_between_a_flip_and_its_record_shortens_no_dwell_time() {
+    let world = World::standard();
+    let (clock, intended) = (world.clock.clone(), now(&world));
+    world.cloud.on(PUT).nth(1).after(move |_| clock.set_skew(minutes(-3)));
+    assert_eq!(outcome(&world.flip(converge_now(&world, "bypassed"))), "changed");
+    world.clock.set_skew(SignedDuration::ZERO);
+    assert!(world.row().flips.last().is_some_and(|flip| flip.at >= intended));
+    world.pass(SignedDuration::from_secs(290));
+    assert_eq!(outcome(&world.flip(converge_now(&world, "inspected"))), "held");
+    world.pass(SignedDuration::from_secs(20));
+    assert_eq!(outcome(&world.flip(converge_now(&world, "inspected"))), "changed");
+}
+
 /// Protects three behaviours, one of which has to be cloned.
 fn three_behaviors() -> World {
     World::with(|spec| spec.traffic = ["*", "/checkout/*", "/new/*"].map(PathPattern::new).to_vec())

@@ -9,9 +9,10 @@
 use std::collections::BTreeMap;
 
 use failopen::commands::Commands;
+use failopen::document::Edit;
 use failopen::ledger::Lifecycle;
 use failopen::port::FaultKind;
-use failopen_tests::cloud::Run;
+use failopen_tests::cloud::{FakeCloud, Run};
 use failopen_tests::faults::Injection;
 use failopen_tests::inventory::Inventory;
 use failopen_tests::overlap::Process;
@@ -278,6 +279,88 @@ fn alone(before: impl Fn(&mut Stack<'_>) -> Value) -> (u64, Inventory) {
     unhurried(&stack, &request).finish();
     assert_eq!(answer_of(&world, &request)["Status"], "SUCCESS");
     (world.cloud.last_call() - last, Inventory::of(&world.cloud).with_checks_alike(OWNER))
+}
+
+/// A flip that dies with its write in force and not recorded, and an Update that gives up every behaviour and meets trouble with its
+/// own write.
+#[test]
+fn an_update_that_gives_up_every_behaviour_ends_no_bypass_wherever_it_is_interrupted() {
+    for (old, new) in [("/ours/*", "*"), ("*", "/ours/*")] {
+        for how in ["answer lost", "refused", "dies after", "dies after, rolled back"] {
+            let context = format!("{old} to {new}: {how}");
+            let world = World::bare();
+            let mut stack = Stack::new(&world);
+            stack.set(json!({"Traffic": [old]}));
+            assert_eq!(stack.create()["Status"], "SUCCESS", "{context}");
+            let put = || world.cloud.on(Operation::UpdateDistribution).nth(1);
+            let dies = |cloud: &FakeCloud| cloud.crash_at(cloud.last_call(), Moment::After);
+            put().after(dies);
+            let converge = json!({"action": "converge", "protection": "www", "posture": "bypassed",
+                "reason": "AlarmActive", "because": "down", "decidedAt": world.clock.aws_now().to_string()});
+            assert_eq!(world.try_flip(converge), Run::Crashed, "{context}");
+            world.cloud.heal();
+            stack.set(json!({"Traffic": [new]}));
+            let update = stack.request("Update");
+            match how {
+                "answer lost" => put().lose_answer(FaultKind::Stale),
+                "refused" => put().fail(FaultKind::Stale),
+                _ => {
+                    put().after(dies);
+                    assert_eq!(stack.invoke(update.clone()), Run::Crashed, "{context}");
+                    world.cloud.heal();
+                }
+            }
+            let (answer, pattern) = if how.ends_with("rolled back") {
+                stack.set(json!({"Traffic": [old]}));
+                (stack.update(), old)
+            } else {
+                (stack.deliver(update), new)
+            };
+            assert_eq!(answer["Status"], "SUCCESS", "{context}: {answer}");
+            assert_eq!(world.target(pattern), application_origin(), "{context}: the bypass goes on");
+        }
+    }
+}
+
+/// Somebody takes our origin out, and every behaviour that used it goes to the application.
+fn take_our_origin_out(world: &World) {
+    let (document, ours) = (world.document(&distribution()), inspection_origin());
+    let at_ours = document.behaviors().iter().filter(|behavior| behavior.target == ours);
+    let mut edits: Vec<Edit> = at_ours
+        .map(|behavior| Edit::Retarget {
+            path_pattern: behavior.path_pattern.clone(),
+            from: ours.clone(),
+            to: application_origin(),
+        })
+        .collect();
+    edits.push(Edit::RemoveOrigin { id: ours });
+    let after = document.edit(&edits).expect("a person may do that");
+    world.cloud.cloudfront().add(distribution(), after.bytes().to_vec(), world.clock.aws_now());
+}
+
+#[test]
+fn a_copy_of_an_update_that_has_succeeded_meanwhile_does_not_begin_it_again() {
+    let (calls, _) = alone(|stack| rolled_back(stack).0);
+    let mut answered_the_same = 0;
+    for point in 1..=calls {
+        let context = format!("the late copy paused before call {point}");
+        let world = World::bare();
+        let mut stack = Stack::new(&world);
+        let (update, _) = rolled_back(&mut stack);
+        let mut late = unhurried(&stack, &update);
+        late.advance(point, Moment::Before);
+        unhurried(&stack, &update).finish();
+        let said = answer_of(&world, &update);
+        assert_eq!(said["Status"], "SUCCESS", "{context}");
+        take_our_origin_out(&world);
+        world.cloud.on(Operation::UpdateDistribution).fail(FaultKind::AccessDenied);
+        late.finish();
+        assert_eq!(world.row().lifecycle, Lifecycle::Active, "{context}");
+        let again = answer_of(&world, &update);
+        assert!(again == said || again["Status"] == "FAILED", "{context}: {again}");
+        answered_the_same += u64::from(again == said);
+    }
+    assert!(answered_the_same > calls / 2, "{answered_the_same} of {calls} copies found the answer");
 }
 
 #[test]

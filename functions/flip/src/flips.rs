@@ -300,7 +300,8 @@ async fn record<C: Observe + Apply>(
             return intent.withdraw(row);
         }
         row.record_flip(Flip {
-            at: now,
+            // A clock that was set back meanwhile makes no flip older than its own intent.
+            at: now.max(intent.at),
             from: acted.plan.before,
             to: intent.to,
             by: intent.by,

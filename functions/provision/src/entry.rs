@@ -121,7 +121,8 @@ impl Entry {
                     (taken_over(found.row, &row), Some(found.version))
                 }
                 Slot::Taken(found) => {
-                    return overtaken(job, &found.row).map_or_else(|| Ok(Self::of(found)), Err);
+                    let stop = overtaken(job, &found.row).or_else(|| answered(job, &found.row));
+                    return stop.map_or_else(|| Ok(Self::of(found)), Err);
                 }
                 Slot::Buried(buried) => {
                     let ours = tombstone::of(&buried.tombstones, &job.owner);
@@ -267,7 +268,15 @@ fn wanted<C, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Result<(), Stop> {
     if row.owner != job.owner || is_deleted || is_given_up(job, row) || is_over(job, &row.tombstones) {
         return Err(Stop::Superseded);
     }
-    overtaken(job, row).map_or(Ok(()), Err)
+    overtaken(job, row).or_else(|| answered(job, row)).map_or(Ok(()), Err)
+}
+
+/// Another copy of this request has succeeded. What somebody has changed since is not this request's to mend: a copy that comes
+/// later changes nothing either, and one that failed at it would leave a row that says `Updating`, with nobody to finish it.
+fn answered<C, K>(job: &Job<'_, C, K>, row: &Row) -> Option<Stop> {
+    let is_settled = row.lifecycle == Lifecycle::Active && job.request.kind != Kind::Delete;
+    let answered = row.answered.as_ref().filter(|answered| answered.request_id == job.request.request_id)?;
+    is_settled.then(|| Stop::Answered(answered.body.clone()))
 }
 
 /// What is under a name.

@@ -65,7 +65,10 @@ pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>)
     if !problems.is_empty() || !refused.is_empty() {
         return Err(Stop::Refused { problems, findings: refused });
     }
-    bring_about(job, &spec, &observed, &findings, seen.as_ref()).await
+    match bring_about(job, &spec, &observed, &findings, seen.as_ref()).await {
+        Err(Stop::Answered(body)) => Ok(body),
+        outcome => outcome,
+    }
 }
 
 /// Another name is another protection: CloudFormation would keep the physical id, and the old one would be orphaned.

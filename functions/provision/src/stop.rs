@@ -16,6 +16,8 @@ pub(crate) enum Stop {
     Superseded,
     /// A newer Create or Update has begun: in one sentence or more.
     Overtaken(String),
+    /// Another copy of this very request has succeeded meanwhile: the body of its answer, which is this one's too.
+    Answered(String),
     /// Lambda's time is nearly up.
     OutOfTime,
 }
@@ -56,6 +58,7 @@ impl Stop {
                                  removed by the Delete."
                     .to_owned()
             }
+            Stop::Answered(_) => "Another copy of this request has succeeded, and its answer stands.".to_owned(),
             Stop::OutOfTime => {
                 "The function's time is up before the work was done; what was made is recorded in the ledger, \
                                 so the same request can be repeated, and a Delete removes it."

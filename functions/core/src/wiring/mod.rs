@@ -188,10 +188,17 @@ fn impossible(error: &EditError) -> Finding {
     )
 }
 
-/// The side on which every settled behaviour is; a mixture counts as inspected, the normal state.
+/// The side on which every settled behaviour is; a mixture counts as inspected, the normal state. Where none is settled, a bypass
+/// that the ledger records goes on, unless a behaviour that it claims is at inspection.
 fn present_side(document: &Document, ours: &Ours) -> Side {
-    let settled = ours.behaviors.iter().filter(|claim| claim.settled);
-    let mut targets = settled.filter_map(|claim| document.behavior(&claim.behavior.path_pattern)).peekable();
+    let is_any_settled = ours.behaviors.iter().any(|claim| claim.settled);
+    let counts = |claim: &&Claim| claim.settled || (!is_any_settled && ours.bypass_recorded);
+    let mut targets = ours
+        .behaviors
+        .iter()
+        .filter(counts)
+        .filter_map(|claim| document.behavior(&claim.behavior.path_pattern))
+        .peekable();
     let bypassed = targets.peek().is_some() && targets.all(|behavior| behavior.target == ours.application_origin);
     if bypassed { Side::Bypassed } else { Side::Inspected }
 }

@@ -20,6 +20,9 @@ pub struct Ours {
     pub domains: Vec<Hostname>,
     /// Names whose records we made, and will remove: no behaviour may be left at an origin that leads there.
     pub doomed: Vec<Hostname>,
+    /// The protection is in service here, and the ledger records a bypass that nobody has seen undone. It tells the side where no
+    /// claim is settled, because an unfinished request may have given up all of them.
+    pub bypass_recorded: bool,
 }
 
 /// One behaviour that the ledger claims.
@@ -45,9 +48,11 @@ impl Ours {
             behaviors: Vec::new(),
             domains: domains(row),
             doomed: records::removable(row).map(|made| made.name.clone()).collect(),
+            bypass_recorded: false,
         };
         let all: Vec<&MadeDistribution> = std::iter::once(first).chain(claims).collect();
         ours.origin_adopted = all.iter().any(|made| made.origin_adopted);
+        ours.bypass_recorded = all.iter().any(|made| made.written) && row.bypass_is_ours();
         // A write that is not known to have happened may have moved back every behaviour that it was to give up.
         let may_be_given_up = |pattern: &PathPattern| {
             let claims =

@@ -1,6 +1,6 @@
 use super::*;
 use crate::id::{Hostname, OriginId, OwnerMark, PathPattern};
-use crate::ledger::{Replaced, Row};
+use crate::ledger::{FlippedBy, Replaced, Row};
 use crate::sample;
 
 const RICH: &str = include_str!("../../../../tests/events/distribution-rich.xml");
@@ -218,6 +218,46 @@ fn the_only_behaviour_moved_to_another_application_by_somebody_else_stops_an_upd
     };
     let moved = document.edit(&[moved]).expect("an edit in the console");
     assert_eq!(codes(wire(&moved, &spec, Some(&ours), &[])), [Code::BehaviorMixedOrigins]);
+}
+
+#[test]
+fn an_unfinished_update_that_gives_up_every_behaviour_ends_no_recorded_bypass() {
+    for (old, new) in [("/ours/*", "*"), ("/account/*", "*"), ("*", "/ours/*")] {
+        for bypassed in [true, false] {
+            let (before, after) = (protecting(&[old]), protecting(&[new]));
+            let (mut document, ours) = wired(&before);
+            let made = wire(&rich(), &before, None, &[]).expect("free").made;
+            let mut row = row(&before, Some(MadeDistribution { written: true, ..made }));
+            if bypassed {
+                let (from, to) = (ours.inspection_origin.clone(), ours.application_origin.clone());
+                let bypass = Edit::Retarget { path_pattern: PathPattern::new(old), from, to };
+                document = document.edit(&[bypass]).expect("a bypass");
+                row.record_flip(sample::flip(Side::Bypassed, FlippedBy::Automation, 5));
+            }
+            let update = wire(&document, &after, Some(&ours), &[]).expect("ours");
+            row.made.replaced.push(Replaced::Distribution(update.made));
+            let ours = Ours::of(&row, &before.distribution).expect("a claim");
+            let side = if bypassed { &ours.application_origin } else { &ours.inspection_origin };
+            // The write did not happen, or did and the answer was lost; the Update is tried again, or rolled back.
+            for found in [&document, &update.after] {
+                for (spec, pattern) in [(&after, new), (&before, old)] {
+                    let wiring = wire(found, spec, Some(&ours), &[]).expect("ours");
+                    assert_eq!(target(&wiring.after, pattern), *side, "{old} to {new}, bypassed: {bypassed}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_create_that_takes_a_deleted_protection_over_begins_inspected() {
+    let spec = protecting(&["*"]);
+    let made = wire(&rich(), &spec, None, &[]).expect("free").made;
+    let mut row = row(&spec, Some(made));
+    row.record_flip(sample::flip(Side::Bypassed, FlippedBy::Automation, 5));
+    let ours = Ours::of(&row, &spec.distribution).expect("a claim");
+    let wiring = wire(&rich(), &spec, Some(&ours), &[]).expect("ours");
+    assert_eq!(target(&wiring.after, "*"), ours.inspection_origin);
 }
 
 #[test]

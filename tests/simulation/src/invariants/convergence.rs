@@ -137,7 +137,8 @@ impl Rest<'_> {
         if row.latch.is_some() && is_untold(world, "latched", past.latched_since, TOLD_WITHIN) {
             found.push(Violation::new("I12", "automation is latched, and nobody was told"));
         }
-        if is_silent(past.alarm.0) && is_untold(world, "no health data", past.silent_since, WARM_UP) {
+        let is_told = past.told_unheard || !is_untold(world, "no health data", past.silent_since, WARM_UP);
+        if is_silent(past.alarm.0) && !is_told {
             found.push(Violation::new("I11", "there is no health data, and nobody was told"));
         }
         found

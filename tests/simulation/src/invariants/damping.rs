@@ -74,6 +74,8 @@ impl Damping {
         let dwell = rows.iter().filter_map(|row| row.as_ref()).map(|row| row.spec.automation.minimum_dwell_seconds);
         let dwell = SignedDuration::from_secs(i64::from(dwell.min()?));
         let counts_from = match (last.is_recorded, was_left_alone(world, last)) {
+            // Its clock was stepped after the write: the record is no earlier than the intent, and that no earlier than its beginning.
+            (true, _) if world.process(last.process).stepped => past.notes(last.process).began,
             (true, _) => last.at,
             (false, true) => past.notes(last.process).began,
             (false, false) => return None,

@@ -39,6 +39,9 @@ pub(crate) struct Past {
     pub(crate) silent_since: Option<Timestamp>,
     /// When it fell silent last.
     fell_silent: Option<Timestamp>,
+    /// A react that could not read the alarm has told people that there is no health data, and none has noted since that the alarm
+    /// says something: what falls silent meanwhile is no other episode for whoever cannot know that it had spoken.
+    pub(crate) told_unheard: bool,
     /// Configurations that react had read when it wrote the row.
     pub(crate) noted: BTreeSet<ETag>,
     /// Those of them in which a behaviour that was protected then was foreign.
@@ -74,6 +77,8 @@ pub(crate) struct Notes {
     pub(crate) saw_ok: bool,
     /// Since when the alarm had been OK when the process read it.
     pub(crate) ok_since: Option<Timestamp>,
+    /// CloudWatch has told it the alarm's state.
+    read_alarm: bool,
     /// The alarm was not silent when the process read it.
     heard_alarm: bool,
     /// It was answered by a host that was up.
@@ -114,6 +119,7 @@ impl Past {
             latched_since: None,
             silent_since: None,
             fell_silent: None,
+            told_unheard: false,
             noted: BTreeSet::new(),
             noted_foreign: BTreeSet::new(),
             bypass: None,
@@ -212,6 +218,7 @@ impl Past {
             saw_alarm: self.alarm.0 == AlarmState::Alarm,
             saw_ok: self.alarm.0 == AlarmState::Ok,
             ok_since: None,
+            read_alarm: false,
             heard_alarm: false,
             application_answered: false,
             inspection_answered: false,
@@ -245,6 +252,12 @@ impl Past {
             Operation::DescribeAlarms if answered => {
                 notes.ok_since = self.alarm.1.filter(|_| self.alarm.0 == AlarmState::Ok);
                 notes.heard_alarm = !is_silent(self.alarm.0);
+                notes.read_alarm = true;
+            }
+            Operation::Publish
+                if called.applied && !notes.read_alarm && called.arguments.contains("no health data") =>
+            {
+                self.told_unheard = true;
             }
             Operation::Probe if answered => {
                 let (inspection, application) = world.hosts_up();
@@ -288,7 +301,11 @@ impl Past {
 
     fn read_row(&mut self, world: &SimWorld) {
         let was_latched = self.is_latched();
+        let life = |row: &Option<Rc<Row>>| row.as_ref().map(|row| row.created_by.clone());
+        let before = life(&self.row);
         self.row = world.row().map(Rc::new);
+        // Another life of the protection has heard nothing.
+        self.told_unheard &= life(&self.row) == before;
         if self.is_latched() != was_latched {
             self.latched_since = self.is_latched().then(|| world.now());
         }
@@ -321,6 +338,7 @@ impl Past {
             }
             if notes.heard_alarm {
                 self.silent_since = self.fell_silent.filter(|_| is_silent(self.alarm.0));
+                self.told_unheard = false;
             }
         }
         let in_service = self.row.as_ref().is_some_and(|row| row.is_in_service());
