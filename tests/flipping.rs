@@ -102,6 +102,36 @@ fn a_clock_that_is_set_back_between_a_flip_and_its_record_shortens_no_dwell_time
     assert_eq!(outcome(&world.flip(converge_now(&world, "inspected"))), "changed");
 }
 
+#[test]
+fn a_reading_of_another_distribution_does_not_tell_that_a_write_in_doubt_was_not_made() {
+    for action in ["bypass", "converge"] {
+        let world = World::standard();
+        let request = if action == "bypass" { bypass() } else { converge_now(&world, "bypassed") };
+        world.cloud.on(PUT).nth(1).before(|cloud| {
+            let mut cloudfront = cloud.cloudfront();
+            let reference = "<CallerReference>";
+            let other = String::from_utf8_lossy(cloudfront.bytes(&distribution())).into_owned();
+            cloudfront.garble(&distribution(), other.replacen(reference, &format!("{reference}somebody-elses-"), 1));
+        });
+        world.cloud.on(PUT).nth(1).lose_answer(FaultKind::Unknown);
+        let failure = world.flip(request).expect_err("nobody knows");
+        assert_eq!(failure.error_type, ErrorType::MalformedDistribution, "{action}");
+        assert!(failure.message.contains("not known"), "{action}: {failure}");
+        assert!(!failure.message.contains("nothing was changed"), "{action}: {failure}");
+        assert_eq!(puts(&world), 1, "{action}");
+        let row = world.row();
+        assert!(row.pending.is_some(), "{action}: the intent is the only proof");
+        assert_eq!(row.pin.is_some(), action == "bypass", "{action}: an operator's pin stays");
+
+        world.cloud.cloudfront().ungarble(&distribution());
+        assert!(is_bypassed(&world), "{action}: the write took effect");
+        world.live(2);
+        let row = world.row();
+        assert_eq!((row.pending.is_none(), row.flips.len()), (true, 1), "{action}: it counts");
+        assert!(row.bypass_is_ours(), "{action}");
+    }
+}
+
 /// Protects three behaviours, one of which has to be cloned.
 fn three_behaviors() -> World {
     World::with(|spec| spec.traffic = ["*", "/checkout/*", "/new/*"].map(PathPattern::new).to_vec())

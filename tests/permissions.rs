@@ -47,11 +47,13 @@ const SIGNALS: [(&str, &str, &str); 6] = [
 ];
 
 /// What a role may do although no code calls it: Lambda and the SDK do it on the function's behalf.
-const ON_BEHALF: [&str; 5] = [
+const ON_BEHALF: [&str; 6] = [
     "logs:CreateLogStream",
     "logs:PutLogEvents",
     "sqs:SendMessage",
     "sts:AssumeRole",
+    // CloudFront looks whether who writes a distribution may read its web ACL.
+    "wafv2:GetWebACL",
     // PutMetricAlarm with tags asks for it.
     "cloudwatch:TagResource",
 ];
@@ -136,6 +138,7 @@ fn statements_about_lists_disappear_with_their_list() {
     let template = template();
     let lists = [
         ("cloudfront:", "AnyDistribution"),
+        ("wafv2:", "AnyDistribution"),
         ("route53:GetHostedZone", "AnyHostedZone"),
         ("route53:ListResourceRecordSets", "AnyHostedZone"),
         ("route53:ChangeResourceRecordSets", "AnyRecordInAnyZone"),

@@ -929,7 +929,7 @@ fn every_message_has_a_subject_that_reads_alone_and_the_command_to_run_next() {
     assert_eq!(world.cloud.count(Operation::Publish), messages(&world), "SNS refused a message");
     for (_, message) in &world.cloud.outbox().messages {
         assert!(message.subject.contains("www") && message.subject.len() <= 100, "{}", message.subject);
-        assert!(message.body.contains("aws lambda invoke --function-name"), "{}", message.body);
+        assert!(message.body.contains("aws lambda invoke --region us-east-1 --function-name arn:"), "{}", message.body);
     }
 }
 

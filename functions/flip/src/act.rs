@@ -123,9 +123,7 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
     let mut sent: Option<Sent> = None;
     for attempt in 1..=ATTEMPTS {
         let before = sent.as_ref().map(|sent| &sent.fault);
-        // A refusal of what was read after a write leaves no doubt: the flip is not in force.
-        let planned =
-            plan(&seen.document).map_err(|refusal| Failed { failure: refused(id, &refusal), in_doubt: false })?;
+        let planned = plan(&seen.document).map_err(|refusal| not_planned(id, before, &refusal))?;
         if planned.changes.is_empty() {
             return Ok(arrived(planned, seen, sent));
         }
@@ -187,12 +185,22 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
             in_doubt(id, error_type, &why)
         })?;
     }
-    let planned = plan(&seen.document).map_err(|refusal| Failed { failure: refused(id, &refusal), in_doubt: false })?;
+    let last = sent.as_ref().map(|sent| &sent.fault);
+    let planned = plan(&seen.document).map_err(|refusal| not_planned(id, last, &refusal))?;
     if planned.changes.is_empty() {
         return Ok(arrived(planned, seen, sent));
     }
     let why = format!("{ATTEMPTS} writes were not accepted");
     Err(Failed { failure: gave_up(id, sent.as_ref().map(|sent| &sent.fault), &why), in_doubt: false })
+}
+
+/// A refusal of what was read after a write leaves no doubt, the flip is not in force: unless that was another distribution, which
+/// says nothing of the write.
+fn not_planned(id: &DistributionId, before: Option<&Fault>, refusal: &FlipRefusal) -> Failed {
+    if before.is_some() && *refusal == FlipRefusal::OtherDistribution {
+        return in_doubt(id, ErrorType::MalformedDistribution, &format!("what was read is another one ({refusal})"));
+    }
+    Failed { failure: refused(id, refusal), in_doubt: false }
 }
 
 /// The fault of a write whose answer was not waited for any longer.

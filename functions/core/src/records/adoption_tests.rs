@@ -139,13 +139,16 @@ fn what_no_setting_can_match_is_for_their_owner_to_mend() {
 fn what_is_no_pair_from_inspection_to_the_application_is_a_conflict_as_any_other() {
     let mut elsewhere = by_hand();
     elsewhere[1].values = vec!["other.example.com".to_owned()];
-    let mut from_elsewhere = by_hand();
+    // With another TTL, which a setting could match if the rest were right.
+    let slow = || by_hand().into_iter().map(|record| RecordSet { ttl: Some(60), ..record }).collect::<Vec<_>>();
+    let mut from_elsewhere = slow();
     from_elsewhere[0].values = vec!["other.example.net".to_owned()];
     let alias = |index: usize| {
-        let mut pair = by_hand();
+        let mut pair = slow();
         pair[index].record_type = "A".to_owned();
         pair
     };
+    assert!(refused(&spec(), &[], &slow()).contains("to adopt them, set RecordTtl to 60"));
     let mut turned = by_hand();
     turned[0].values.clone_from(&by_hand()[1].values);
     turned[1].values.clone_from(&by_hand()[0].values);
