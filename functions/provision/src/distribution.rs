@@ -1,11 +1,10 @@
 //! The distribution: one fenced write puts the protection in, one takes it out.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 
 use failopen::document::{Document, Edit, check_edit};
 use failopen::finding::{Code, Finding, Target};
-use failopen::id::{DistributionId, ETag, Hostname, PathPattern};
+use failopen::id::{DistributionId, ETag, PathPattern};
 use failopen::ledger::{MadeDistribution, Replaced, Row};
 use failopen::port::{Apply, Clock, Fault, FaultKind, Observe};
 use failopen::spec::Spec;
@@ -180,7 +179,7 @@ fn missing(spec: &Spec) -> Stop {
 }
 
 /// `None`: it does not exist.
-async fn read<C: Observe, K: Clock>(
+pub(crate) async fn read<C: Observe, K: Clock>(
     job: &Job<'_, C, K>,
     id: &DistributionId,
 ) -> Result<Option<(Document, ETag)>, Stop> {
@@ -341,35 +340,6 @@ pub(crate) async fn take_out<C: Observe + Apply, K: Clock>(
         "Somebody else keeps changing distribution {id}, so its behaviours could not be restored in {ATTEMPTS} attempts; stop \
          the other deployment and delete again."
     )))
-}
-
-/// Who uses these names in distributions of other protections of this engine: several may share a record.
-pub(crate) async fn sharers<C: Observe, K: Clock>(
-    job: &Job<'_, C, K>,
-    row: &Row,
-    names: &[Hostname],
-) -> Result<Vec<String>, Stop> {
-    let rows = neighbors(job.cloud, job.clock).await?.rows;
-    let shares = |other: &&Row| other.name != row.name && names.contains(&other.spec.failover_record);
-    let theirs = rows.iter().filter(shares).flat_map(distributions).map(|made| &made.id);
-    let own: BTreeSet<&DistributionId> = distributions(row).map(|made| &made.id).collect();
-    users(job, theirs.filter(|id| !own.contains(id)).collect(), names).await
-}
-
-/// Who uses these names through origins of these distributions, whoever made them. A distribution that is gone uses nothing.
-pub(crate) async fn users<C: Observe, K: Clock>(
-    job: &Job<'_, C, K>,
-    ids: BTreeSet<&DistributionId>,
-    names: &[Hostname],
-) -> Result<Vec<String>, Stop> {
-    let mut users = Vec::new();
-    for id in ids {
-        if let Some((document, _)) = read(job, id).await? {
-            users
-                .extend(wiring::uses(&document, names).into_iter().map(|user| format!("in distribution {id}, {user}")));
-        }
-    }
-    Ok(users)
 }
 
 /// Everything that a row claims, distribution by distribution.

@@ -121,7 +121,7 @@ impl Entry {
                     (taken_over(found.row, &row), Some(found.version))
                 }
                 Slot::Taken(found) => {
-                    let stop = overtaken(job, &found.row).or_else(|| answered(job, &found.row));
+                    let stop = overtaken(job, &found.row).or_else(|| answered(job, &found.row).map(Stop::Answered));
                     return stop.map_or_else(|| Ok(Self::of(found)), Err);
                 }
                 Slot::Buried(buried) => {
@@ -268,15 +268,16 @@ fn wanted<C, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Result<(), Stop> {
     if row.owner != job.owner || is_deleted || is_given_up(job, row) || is_over(job, &row.tombstones) {
         return Err(Stop::Superseded);
     }
-    overtaken(job, row).or_else(|| answered(job, row)).map_or(Ok(()), Err)
+    overtaken(job, row).or_else(|| answered(job, row).map(Stop::Answered)).map_or(Ok(()), Err)
 }
 
-/// Another copy of this request has succeeded. What somebody has changed since is not this request's to mend: a copy that comes
-/// later changes nothing either, and one that failed at it would leave a row that says `Updating`, with nobody to finish it.
-fn answered<C, K>(job: &Job<'_, C, K>, row: &Row) -> Option<Stop> {
+/// The body with which this very request was answered, where it has succeeded already: CloudFormation delivers at least once. What
+/// somebody has changed since is not this request's to mend: a copy that failed at it would leave a row that says `Updating`, with
+/// nobody to finish it.
+pub(crate) fn answered<C, K>(job: &Job<'_, C, K>, row: &Row) -> Option<String> {
     let is_settled = row.lifecycle == Lifecycle::Active && job.request.kind != Kind::Delete;
     let answered = row.answered.as_ref().filter(|answered| answered.request_id == job.request.request_id)?;
-    is_settled.then(|| Stop::Answered(answered.body.clone()))
+    is_settled.then(|| answered.body.clone())
 }
 
 /// What is under a name.

@@ -20,7 +20,7 @@ use failopen::tombstone::Tombstone;
 use failopen::wiring::uninspected;
 use jiff::SignedDuration;
 
-use crate::entry::{Entry, confirm_wanted, overtaken};
+use crate::entry::{Entry, answered, confirm_wanted, overtaken};
 use crate::event::Kind;
 use crate::hosts::last_look;
 use crate::job::Job;
@@ -28,7 +28,7 @@ use crate::observation::{neighbors, observe};
 use crate::respond::answer;
 use crate::stop::Stop;
 use crate::withdraw::{Deleting, on_the_way, withdraw};
-use crate::{alarm, distribution};
+use crate::{alarm, distribution, sharing};
 
 /// Carries out a Create or Update. Returns the answer's body.
 pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) -> Result<String, Stop> {
@@ -44,12 +44,12 @@ pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>)
     };
     let seen = Entry::arrive(job, &spec.name).await?;
     let neighbors = neighbors(job.cloud, job.clock).await?;
+    let present = neighbors.rows.iter().find(|row| row.name == spec.name && row.owner == job.owner);
     if problems.is_empty()
-        && let Some(body) = answered(job, &spec, &neighbors.rows)
+        && let Some(body) = present.and_then(|row| answered(job, row))
     {
         return Ok(body);
     }
-    let present = neighbors.rows.iter().find(|row| row.name == spec.name && row.owner == job.owner);
     if let Some(stop) = present.and_then(|row| overtaken(job, row)) {
         return Err(withdraw(job, &on_the_way(job, &spec), Deleting::IsLeftAlone, stop).await);
     }
@@ -83,13 +83,6 @@ fn renamed<C, K>(job: &Job<'_, C, K>, spec: &Spec) -> Option<Problem> {
         ),
         example: "the former Name".to_owned(),
     })
-}
-
-/// The body with which this very request was answered before: CloudFormation delivers at least once.
-fn answered<C, K>(job: &Job<'_, C, K>, spec: &Spec, rows: &[Row]) -> Option<String> {
-    let row = rows.iter().find(|row| row.name == spec.name && row.owner == job.owner)?;
-    let answered = row.answered.as_ref().filter(|answered| answered.request_id == job.request.request_id)?;
-    (row.lifecycle == Lifecycle::Active).then(|| answered.body.clone())
 }
 
 async fn bring_about<C: Observe + Apply, K: Clock>(
@@ -267,6 +260,15 @@ impl Doomed {
         }
         doomed
     }
+
+    /// Somebody uses these records: they stay, and the checks that they rest on with them.
+    fn keep(&mut self, made: &MadeRecords) {
+        let is_needed = |check: &MadeHealthCheck| made.checks().any(|id| check.id.as_ref() == Some(id));
+        self.records.retain(|doomed| doomed != made);
+        let checks = self.health_checks.extract_if(.., |check| is_needed(check)).map(Replaced::HealthCheck);
+        self.kept.extend(checks);
+        self.kept.push(Replaced::Records(made.clone()));
+    }
 }
 
 /// From here on nothing that was written into a former distribution is certain to be there.
@@ -286,7 +288,7 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
     entry: &mut Entry,
     spec: &Spec,
 ) -> Result<Vec<String>, Stop> {
-    let doomed = Doomed::of(&entry.row, spec);
+    let mut doomed = Doomed::of(&entry.row, spec);
     let mut left = doomed.released.clone();
     if matches!(spec.dns, Dns::External) && !doomed.kept.is_empty() {
         left.push(format!("the records of {} stay until the resource is deleted", spec.failover_record));
@@ -317,41 +319,30 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
             )
         }));
     }
-    let mut kept = doomed.kept.clone();
-    let mut still_needed = BTreeSet::new();
     if let Some(ttl) = doomed.records.iter().map(|made| made.ttl).max() {
         for ours in &claims {
             distribution::wait_until_deployed(job, &ours.distribution).await?;
         }
         job.pause(SignedDuration::from_secs(i64::from(ttl))).await?;
-        let mut unused = Vec::new();
-        for made in &doomed.records {
+        for made in doomed.records.clone() {
             let (own, names) = (claims.iter().map(|ours| &ours.distribution).collect(), [made.name.clone()]);
-            let mut users = distribution::users(job, own, &names).await?;
-            users.extend(distribution::sharers(job, &entry.row, &names).await?);
-            if users.is_empty() {
-                unused.push(made.clone());
-                continue;
+            let mut users = sharing::users(job, own, &names).await?;
+            users.extend(sharing::sharers(job, &entry.row, &names).await?);
+            if !users.is_empty() {
+                left.push(format!(
+                    "the records of {} are needed still ({}) and stay until a later Update or the deletion finds them unused",
+                    made.name,
+                    users.join(", ")
+                ));
+                doomed.keep(&made);
             }
-            left.push(format!(
-                "the records of {} are needed still ({}) and stay until a later Update or the deletion finds them unused",
-                made.name,
-                users.join(", ")
-            ));
-            still_needed.extend(made.checks().cloned());
-            kept.push(Replaced::Records(made.clone()));
         }
-        let changed =
-            crate::records::remove(job, &entry.row, &unused, async || confirm_wanted(job, &spec.name).await).await?;
+        let still = async || confirm_wanted(job, &spec.name).await;
+        let changed = crate::records::remove(job, &entry.row, &doomed.records, still).await?;
         left.extend(changed.iter().map(|record| format!("record {}: {}", record.name, records::describe(record))));
     }
-    let (checks_in_use, unused): (Vec<_>, Vec<_>) = doomed
-        .health_checks
-        .iter()
-        .cloned()
-        .partition(|made| made.id.as_ref().is_some_and(|id| still_needed.contains(id)));
-    kept.extend(checks_in_use.into_iter().map(Replaced::HealthCheck));
-    for check in crate::health_check::remove(job, &entry.row, &unused).await? {
+    let mut kept = doomed.kept.clone();
+    for check in crate::health_check::remove(job, &entry.row, &doomed.health_checks).await? {
         kept.push(Replaced::HealthCheck(check.made));
         left.push(check.why);
     }

@@ -20,6 +20,7 @@ mod reach;
 mod records;
 mod removal;
 mod respond;
+mod sharing;
 mod stop;
 mod withdraw;
 

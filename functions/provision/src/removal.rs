@@ -15,7 +15,7 @@ use jiff::SignedDuration;
 use crate::entry::{Entry, confirm_doomed};
 use crate::job::Job;
 use crate::stop::Stop;
-use crate::{alarm, distribution};
+use crate::{alarm, distribution, sharing};
 
 /// Rounds of restoring and waiting: more than one only where somebody writes our origin back meanwhile.
 const ROUNDS: u32 = 5;
@@ -193,7 +193,7 @@ async fn confirm_unshared<C: Observe, K: Clock>(job: &Job<'_, C, K>, row: &Row) 
     if names.is_empty() {
         return Ok(());
     }
-    match distribution::sharers(job, row, &names).await?.as_slice() {
+    match sharing::sharers(job, row, &names).await?.as_slice() {
         [] => Ok(()),
         sharers => Err(still_in_use(&sharers.join(", "))),
     }
