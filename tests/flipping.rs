@@ -8,7 +8,7 @@ use failopen::document::Document;
 use failopen::failure::{ErrorType, Failure};
 use failopen::id::{OriginId, PathPattern};
 use failopen::ledger::{Latch, Lifecycle, Pin, PinPosture};
-use failopen::port::FaultKind;
+use failopen::port::{Clock, FaultKind};
 use failopen::spec::ApplicationCheck;
 use failopen_tests::cloud::Run;
 use failopen_tests::events;
@@ -17,7 +17,7 @@ use failopen_tests::world::{
     CANARY, FLIP_ARN, RICH_DISTRIBUTION, START, World, application_origin, distribution, failover_record, health_check,
     inspection_origin, secrets, standard_spec, third_origin, zone,
 };
-use failopen_tests::{FakeCloud, Impatient, Logs, Moment, Operation};
+use failopen_tests::{FakeClock, FakeCloud, Impatient, Logs, Moment, Operation};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -828,6 +828,76 @@ fn a_pin_that_arrives_while_a_converge_is_on_its_way_wins() {
     assert_eq!(outcome(&world.flip(converge_now(&world, "bypassed"))), "held");
     assert!(!is_bypassed(&world));
     assert_eq!(world.row().pin.map(|pin| pin.posture), Some(PinPosture::Hold));
+}
+
+#[test]
+fn a_pin_that_arrives_between_two_writes_of_a_converge_wins() {
+    let world = World::standard();
+    let operator = world.clone();
+    world.cloud.on(PUT).nth(1).before(move |cloud| {
+        let pin = json!({"action": "pin", "protection": "www", "posture": "hold", "reason": "INC-1"});
+        operator.flip(pin).expect("pinned");
+        cloud.cloudfront().churn(&distribution());
+    });
+    let answer = world.flip(converge_now(&world, "bypassed"));
+    assert_eq!(outcome(&answer), "held");
+    let answer = answer.expect("held");
+    assert!(answer["because"].as_str().is_some_and(|because| because.contains("pinned the protection")), "{answer}");
+    assert_eq!(answer["posture"], json!({"before": "inspected", "after": "inspected"}));
+    assert!(!is_bypassed(&world));
+    assert_eq!((puts(&world), world.row().pending), (1, None));
+}
+
+#[test]
+fn a_converge_whose_write_is_refused_stops_where_the_ledger_cannot_be_read_any_more() {
+    let world = World::standard();
+    world.cloud.on(PUT).nth(1).before(|cloud| {
+        cloud.cloudfront().churn(&distribution());
+        cloud.on(Operation::GetItem).first(100).fail(FaultKind::Unknown);
+    });
+    assert_eq!(error(world.flip(converge_now(&world, "bypassed"))), ErrorType::DistributionChanged);
+    assert!(!is_bypassed(&world));
+    assert_eq!(puts(&world), 1);
+}
+
+/// The clock of a function that is two minutes ahead.
+struct Ahead(FakeClock);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        self.0.now() + minutes(2)
+    }
+
+    async fn sleep(&self, duration: SignedDuration) {
+        self.0.sleep(duration).await;
+    }
+}
+
+#[test]
+fn a_flip_that_another_functions_clock_took_for_over_is_not_made_twice() {
+    for calls_before_the_record in [0, 3] {
+        let world = World::with(|spec| spec.automation.maximum_flips_per_day = 1);
+        let (commands, ahead) = (Commands::new(FLIP_ARN), Ahead(world.clock.clone()));
+        let request = converge_now(&world, "bypassed");
+        let later = with(request.clone(), "decidedAt", json!(ahead.now().to_string()));
+        let deadline = world.deadline();
+        let handle = failopen_flip::handle(&commands, &world.cloud, &world.clock, deadline, request);
+        let mut first = world.cloud.process(handle);
+        let handle = failopen_flip::handle(&commands, &world.cloud, &ahead, deadline + minutes(2), later);
+        let mut second = world.cloud.process(handle);
+        // Row, distribution, row, intent; the second one takes that for over and replaces it.
+        first.advance(4, Moment::After);
+        second.advance(4, Moment::After);
+        // The first one's write is in force, and somebody restores by hand.
+        first.advance(1, Moment::After);
+        world.retarget_by_hand("*", &inspection_origin());
+        // The second one's write is refused, and it reads again, before the first one records its flip or after that.
+        second.advance(calls_before_the_record, Moment::After);
+        assert_eq!(outcome(&first.finish()), "changed");
+        assert_eq!(outcome(&second.finish()), "held", "{calls_before_the_record}");
+        assert!(!is_bypassed(&world));
+        assert_eq!((world.row().automatic_flips_in_a_day(now(&world)), world.row().pending), (1, None));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use failopen::alarm::ObservedAlarm;
+use failopen::document::Document;
 use failopen::finding::{Code, Finding, Severity};
 use failopen::id::OwnerMark;
 use failopen::port::ObservedZone;
@@ -192,6 +193,13 @@ fn external() -> Spec {
 
 /// The findings about names that a name server with these records leads to.
 async fn judged(spec: &Spec, records: &[Entry<'_>]) -> Vec<Finding> {
+    let found = judged_beside(None, spec, records).await;
+    let about_the_distribution = |finding: &Finding| finding.code == Code::DistributionMissing;
+    found.into_iter().filter(|finding| !about_the_distribution(finding)).collect()
+}
+
+/// All findings where there is such a distribution.
+async fn judged_beside(distribution: Option<Document>, spec: &Spec, records: &[Entry<'_>]) -> Vec<Finding> {
     let server = NameServer::start(records).await;
     let network = Network::new(Some(server.address));
     let record = match spec.dns {
@@ -206,7 +214,7 @@ async fn judged(spec: &Spec, records: &[Entry<'_>]) -> Vec<Finding> {
     };
     let name_servers = NAME_SERVERS.map(Hostname::from).into();
     let observed = Observed {
-        distribution: None,
+        distribution,
         zone: Some(ObservedZone { name: ZONE.into(), private: false, name_servers }),
         records: Vec::new(),
         health_checks: BTreeMap::new(),
@@ -221,9 +229,7 @@ async fn judged(spec: &Spec, records: &[Entry<'_>]) -> Vec<Finding> {
         names,
         denied: Vec::new(),
     };
-    let found = findings(spec, &OwnerMark::new("0123456789ab"), &observed);
-    let about_the_distribution = |finding: &Finding| finding.code == Code::DistributionMissing;
-    found.into_iter().filter(|finding| !about_the_distribution(finding)).collect()
+    findings(spec, &OwnerMark::new("0123456789ab"), &observed)
 }
 
 #[tokio::test]
@@ -282,6 +288,30 @@ async fn each_finding_about_names_comes_from_a_name_server_that_shows_it_and_fro
         assert!(told.contains(&(severity, code, property)), "{records:?}: {found:?}");
         let expected = if matches!(spec.dns, Dns::External) && code == Code::DnsLoop { 2 } else { 1 };
         assert_eq!(found.len(), expected, "{records:?}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_leads_through_an_alias_of_the_distribution_is_found_and_one_that_does_not_is_not() {
+    /// Also an alias of the distribution.
+    const SITE: &str = "www.cq-route.com";
+    let rich = include_bytes!("../../../tests/events/distribution-rich.xml");
+    let edge = (SITE, 60, "CNAME", "d111111abcdef8.cloudfront.net");
+    let address = ("d111111abcdef8.cloudfront.net", 60, "A", "192.0.2.3");
+    for (host, property) in [(INSPECTION, "InspectionHostname"), (APPLICATION, "ApplicationHostname")] {
+        let astray = with(host, &[(host, 60, "CNAME", SITE), edge, address]);
+        for (records, expected) in [(fine(), 0), (astray, 1)] {
+            let distribution = Document::parse(rich).expect("the sample is a configuration");
+            let found = judged_beside(Some(distribution), &spec(), &records).await;
+            let loops: Vec<&Finding> = found.iter().filter(|found| found.code == Code::DnsLoop).collect();
+            assert_eq!(loops.len(), expected, "{found:?}");
+            let is_told = |found: &&Finding| {
+                found.severity == Severity::Error
+                    && found.property == property
+                    && found.message.contains("leads through www.cq-route.com, an alias of distribution E2EXAMPLE")
+            };
+            assert!(loops.iter().all(is_told), "{loops:?}");
+        }
     }
 }
 

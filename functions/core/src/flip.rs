@@ -191,6 +191,16 @@ fn combined(sides: impl Iterator<Item = Option<Side>>) -> Posture {
 /// How old a request of react may be before flip refuses to act on it.
 const CONVERGE_LIFE: SignedDuration = SignedDuration::from_secs(120);
 
+/// Why a `converge` that has begun must not be written again: the ledger has moved on since. `begun_at` is the time of its intent, and
+/// whatever goes past a flip takes its intent out of the row: an operator, a newer flip, a record. No clock tells that.
+pub fn begun_is_stale(row: &Row, begun_at: Timestamp, request: &Converge, now: Timestamp) -> Option<String> {
+    let is_its_own = |pending: &PendingFlip| pending.at == begun_at && pending.to == request.posture;
+    if !row.pending.as_ref().is_some_and(is_its_own) {
+        return Some("another flip has taken its place in the ledger since it was begun".into());
+    }
+    converge_is_stale(&Row { pending: None, ..row.clone() }, request, now)
+}
+
 /// Why a `converge` request must not be carried out any more: it is old, or the ledger has moved on since it was decided.
 pub fn converge_is_stale(row: &Row, request: &Converge, now: Timestamp) -> Option<String> {
     let age = now.duration_since(request.decided_at);

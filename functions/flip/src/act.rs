@@ -38,6 +38,8 @@ pub(crate) struct Acted {
     pub(crate) changed: bool,
     /// What the read-back had to say, where it had something.
     pub(crate) remark: Option<String>,
+    /// Why it was not written again after a write that had not been accepted. Then nothing has changed.
+    pub(crate) held: Option<String>,
 }
 
 /// Why a flip ended without success.
@@ -110,7 +112,8 @@ pub(crate) fn refused(id: &DistributionId, refusal: &FlipRefusal) -> Failure {
 }
 
 /// Brings the distribution to the plan's posture. `plan` is asked again for every reading; `first` is the reading that the
-/// caller has made already.
+/// caller has made already. Before every write but the first `may_go_on` is asked as well, and says why not: the ledger may have moved
+/// on as the distribution has.
 pub(crate) async fn act<C: Observe + Apply, K: Clock>(
     cloud: &C,
     clock: &K,
@@ -118,6 +121,7 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
     id: &DistributionId,
     first: Read,
     plan: impl Fn(&Document) -> Result<FlipPlan, FlipRefusal>,
+    may_go_on: impl AsyncFn() -> Result<Option<String>, Fault>,
 ) -> Result<Acted, Failed> {
     let mut seen = first;
     let mut sent: Option<Sent> = None;
@@ -130,6 +134,17 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
         // The SDK has repeated a throttled write already; the next one belongs to the next request, or the next tick.
         if before.is_some_and(|fault| fault.kind == FaultKind::Throttled) {
             return Err(Failed { failure: gave_up(id, before, "AWS limits the rate of writes"), in_doubt: false });
+        }
+        if before.is_some() {
+            match within(clock, deadline - TO_WRITE, may_go_on()).await {
+                Some(Ok(None)) => {}
+                Some(Ok(Some(why))) => return Ok(held(planned, seen, why)),
+                Some(Err(fault)) => {
+                    let why = format!("whether it is still wanted could not be read ({fault})");
+                    return Err(Failed { failure: gave_up(id, before, &why), in_doubt: false });
+                }
+                None => return Err(out_of_time(id, before)),
+            }
         }
         // Check: nothing but the planned nodes differs.
         let edits = planned.edits();
@@ -152,6 +167,7 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
                     status: Some(accepted.status),
                     changed: true,
                     remark,
+                    held: None,
                 });
             }
             Err(fault) => {
@@ -232,6 +248,7 @@ fn arrived(planned: FlipPlan, seen: Read, sent: Option<Sent>) -> Acted {
                 status: None,
                 changed: true,
                 remark: Some(whose.to_owned()),
+                held: None,
             }
         }
         None => Acted {
@@ -241,7 +258,21 @@ fn arrived(planned: FlipPlan, seen: Read, sent: Option<Sent>) -> Acted {
             status: None,
             changed: false,
             remark: None,
+            held: None,
         },
+    }
+}
+
+/// The distribution is where it was, and stays there.
+fn held(planned: FlipPlan, seen: Read, why: String) -> Acted {
+    Acted {
+        plan: FlipPlan { after: planned.before, changes: Vec::new(), ..planned },
+        etag_before: seen.etag.clone(),
+        etag: seen.etag,
+        status: None,
+        changed: false,
+        remark: None,
+        held: Some(why),
     }
 }
 

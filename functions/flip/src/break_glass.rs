@@ -47,7 +47,8 @@ pub(crate) async fn break_glass<C: Observe + Apply, K: Clock>(
             at: clock.now(),
         });
     }
-    let acted = act(cloud, clock, deadline, id, seen, plan).await.map_err(|failed| failed.failure)?;
+    let acted =
+        act(cloud, clock, deadline, id, seen, plan, async || Ok(None)).await.map_err(|failed| failed.failure)?;
     let remark = acted.remark.map_or(String::new(), |remark| format!("; {remark}"));
     let because = match acted.changed {
         true => format!(

@@ -2,17 +2,19 @@
 
 use failopen::amend::{Amendment, Unamended, amend};
 use failopen::decision::Decision;
+use failopen::document::Document;
 use failopen::failure::Failure;
 use failopen::flip::{self, FlipPlan};
 use failopen::id::ProtectionName;
-use failopen::ledger::{Flip, FlippedBy, PendingFlip, Pin, PinPosture, Row, Versioned};
+use failopen::ledger::{Flip, FlippedBy, Pin, PinPosture, Versioned};
 use failopen::limits::{SPARE, within};
-use failopen::port::{Apply, Clock, Converge, Metric, Observe};
+use failopen::port::{Apply, Clock, Converge, Fault, Metric, Observe};
 use failopen::posture::{Posture, Side};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::act::{Acted, Failed, act};
 use crate::answer::{Answer, Change, Distribution, Outcome, PinView};
+use crate::intent::Intent;
 use crate::request::FlipRequest;
 use crate::scene::{Scene, plan_of, scene, scene_of};
 
@@ -63,7 +65,8 @@ pub(crate) async fn flip_by_operator<C: Observe + Apply, K: Clock>(
     });
     let written = written.await.map_err(|unamended| Failure::unamended(&request.protection, &unamended))?;
     let flipped = match as_written(cloud, scene, written, &intent).await {
-        Ok(scene) => carry_out(cloud, clock, deadline, scene, intent).await,
+        // Nothing but the distribution itself holds up what an operator wants.
+        Ok(scene) => carry_out(cloud, clock, deadline, scene, intent, async || Ok(None)).await,
         Err(failure) => Err(Failed { failure, in_doubt: false }),
     };
     let mut answer = match flipped {
@@ -138,6 +141,7 @@ pub(crate) async fn converge<C: Observe + Apply, K: Clock>(
         requested_by: None,
     };
     let mut moved_on = None;
+    let mut displaced = false;
     let written = amend(cloud, &request.protection, |row| {
         row.record_pending(found);
         // The row may have changed since it was read: an operator wins even in this moment.
@@ -145,6 +149,7 @@ pub(crate) async fn converge<C: Observe + Apply, K: Clock>(
         if moved_on.is_some() {
             return Amendment::Leave;
         }
+        displaced = row.pending.is_some();
         row.pending = Some(intent.pending(&plan));
         Amendment::Write
     });
@@ -153,43 +158,37 @@ pub(crate) async fn converge<C: Observe + Apply, K: Clock>(
         return Ok(held(&scene, &why, now));
     }
     let scene = as_written(cloud, scene, written, &intent).await?;
-    carry_out(cloud, clock, deadline, scene, intent).await.map_err(|failed| failed.failure)
+    let begun_at = intent.at;
+    let may_go_on = async || still_wanted(cloud, clock, request, begun_at, displaced).await;
+    carry_out(cloud, clock, deadline, scene, intent, may_go_on).await.map_err(|failed| failed.failure)
+}
+
+/// Why a `converge` must not be written again after a write that was not accepted.
+async fn still_wanted<C: Observe, K: Clock>(
+    cloud: &C,
+    clock: &K,
+    request: &Converge,
+    begun_at: Timestamp,
+    displaced: bool,
+) -> Result<Option<String>, Fault> {
+    // The other one was over by this function's clock alone. If it was not, the write was refused because of it.
+    if displaced {
+        let why =
+            "another flip was begun before it, and the distribution has changed: react decides anew within a minute";
+        return Ok(Some(why.to_owned()));
+    }
+    let gone = || Some("the protection is not in the ledger any more".to_owned());
+    let found = cloud.row(&request.protection).await?;
+    Ok(found.map_or_else(gone, |found| flip::begun_is_stale(&found.row, begun_at, request, clock.now())))
 }
 
 fn held(scene: &Scene, why: &str, now: Timestamp) -> Answer {
     tracing::info!(protection = %scene.row.name, decision = "hold", because = why, "Held a request of react");
-    scene.answer("converge", Outcome::Held, format!("not carried out: {why}"), now)
+    scene.answer("converge", Outcome::Held, not_carried_out(why), now)
 }
 
-/// A flip about to be written.
-struct Intent {
-    /// When it was written into the ledger: by this the flip is known there.
-    at: Timestamp,
-    to: Side,
-    by: FlippedBy,
-    reason: String,
-    requested_by: Option<String>,
-}
-
-impl Intent {
-    fn pending(&self, plan: &FlipPlan) -> PendingFlip {
-        PendingFlip {
-            at: self.at,
-            from: plan.before,
-            to: self.to,
-            by: self.by,
-            reason: self.reason.clone(),
-            requested_by: self.requested_by.clone(),
-        }
-    }
-
-    /// Takes this intent out of the row, and leaves that of somebody else.
-    fn withdraw(&self, row: &mut Row) -> Amendment {
-        match row.pending.take_if(|pending| pending.at == self.at && pending.to == self.to) {
-            Some(_) => Amendment::Write,
-            None => Amendment::Leave,
-        }
-    }
+fn not_carried_out(why: &str) -> String {
+    format!("not carried out: {why}")
 }
 
 /// The scene as the ledger had it when the intent went in. An Update may have given a behaviour up since the row was read, without a
@@ -221,10 +220,12 @@ async fn carry_out<C: Observe + Apply, K: Clock>(
     deadline: Timestamp,
     scene: Scene,
     intent: Intent,
+    may_go_on: impl AsyncFn() -> Result<Option<String>, Fault>,
 ) -> Result<Answer, Failed> {
     let Scene { row, made, read } = scene;
     let plan = plan_of(&row, &made);
-    let acted = match act(cloud, clock, deadline, &made.id, read, |document| plan(document, intent.to)).await {
+    let plan = |document: &Document| plan(document, intent.to);
+    let acted = match act(cloud, clock, deadline, &made.id, read, plan, may_go_on).await {
         Ok(acted) => acted,
         Err(failed) => {
             tracing::error!(
@@ -254,10 +255,16 @@ async fn carry_out<C: Observe + Apply, K: Clock>(
     // The flip is in force whatever becomes of this; the intent in the ledger tells the next tick.
     let recorded = within(clock, deadline - TO_ANSWER, recording).await;
     let unrecorded = recorded.unwrap_or_else(|| Some("there was no time left for it".to_owned()));
-    let mut because = match (acted.changed, &acted.remark) {
-        (true, None) => format!("{}; CloudFront needs some minutes until every edge has it", intent.reason),
-        (true, Some(remark)) => format!("{}; {remark}", intent.reason),
-        (false, _) => format!("the posture is {} already", acted.plan.after),
+    let outcome = match (&acted.held, acted.changed) {
+        (Some(_), _) => Outcome::Held,
+        (None, true) => Outcome::Changed,
+        (None, false) => Outcome::Unchanged,
+    };
+    let mut because = match (&acted.held, acted.changed, &acted.remark) {
+        (Some(why), _, _) => not_carried_out(why),
+        (None, true, None) => format!("{}; CloudFront needs some minutes until every edge has it", intent.reason),
+        (None, true, Some(remark)) => format!("{}; {remark}", intent.reason),
+        (None, false, _) => format!("the posture is {} already", acted.plan.after),
     };
     if let Some(why) = unrecorded {
         because = format!("{because}; the flip could not be recorded ({why})");
@@ -276,7 +283,7 @@ async fn carry_out<C: Observe + Apply, K: Clock>(
     Ok(Answer {
         protection: Some(row.name.clone()),
         action: "converge",
-        outcome: if acted.changed { Outcome::Changed } else { Outcome::Unchanged },
+        outcome,
         posture: Change { before: acted.plan.before, after: acted.plan.after },
         behaviors: acted.plan.changes,
         distribution: Distribution { id: made.id.clone(), etag: acted.etag, status: acted.status },

@@ -9,6 +9,7 @@ mod break_glass;
 mod fields;
 mod flips;
 pub mod handler;
+mod intent;
 mod overrides;
 pub mod request;
 mod scene;

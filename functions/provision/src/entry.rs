@@ -205,9 +205,7 @@ impl Entry {
     ) -> Result<Option<Self>, Stop> {
         let taken_away = self.row.made.clone();
         for attempt in 1..=ATTEMPTS {
-            let now = job.clock.now();
-            let tombstone = Tombstone::new(job.owner.clone(), &job.sent(), self.row.created_by.as_deref(), now);
-            let tombstones = tombstone::with(&self.row.tombstones, tombstone, now);
+            let tombstones = self.tombstones(job);
             match job.cloud.bury(&self.row.name, &tombstones, Some(self.version)).await {
                 Ok(()) => return Ok(None),
                 Err(fault) if is_doubtful(fault.kind) => {
@@ -225,6 +223,18 @@ impl Entry {
             }
         }
         Err(restless())
+    }
+
+    /// What stands in the place of the row once this Delete has ended.
+    fn tombstones<C: Observe + Apply, K: Clock>(&self, job: &Job<'_, C, K>) -> Vec<Tombstone> {
+        let (now, sent) = (job.clock.now(), job.sent());
+        let own = Tombstone::new(job.owner.clone(), &sent, self.row.created_by.as_deref(), now);
+        let tombstones = tombstone::with(&self.row.tombstones, own, now);
+        // A newer Delete that is at work beside this one finds the row gone and leaves it at that: what it ends is over, too.
+        match self.row.newer_than(&sent) {
+            Some(newer) => tombstone::with(&tombstones, Tombstone::new(job.owner.clone(), newer, None, now), now),
+            None => tombstones,
+        }
     }
 }
 

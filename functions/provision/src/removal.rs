@@ -3,7 +3,7 @@
 //! What is ours is told by the ledger row alone, so that a Delete with a physical id that CloudFormation made up, for a
 //! Create that failed or was cancelled anywhere, removes exactly what that Create made.
 
-use failopen::id::ETag;
+use failopen::id::{ETag, ProtectionName};
 use failopen::ledger::{Lifecycle, MadeRecords, Row};
 use failopen::limits::{CALL, SPARE};
 use failopen::port::{Apply, Clock, Observe};
@@ -29,23 +29,11 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) ->
         // A name that cannot be one was never accepted: nothing can have been made under it.
         return Ok(Vec::new());
     };
-    let Some(mut entry) = Entry::find_or_bury(job, &name).await? else { return Ok(Vec::new()) };
-    // Before anything is stopped or taken out: a deletion that cannot end is better not begun.
-    confirm_unshared(job, &entry.row).await?;
-    let sent = job.sent();
-    let begun = entry.save(job, |row| {
-        row.lifecycle = Lifecycle::Deleting;
-        row.note_request(&sent);
-    });
-    match begun.await {
-        Ok(()) => {}
-        Err(Stop::Superseded) => return Ok(Vec::new()),
-        Err(stop) => return Err(stop),
-    }
+    let Some(mut entry) = begin(job, &name).await? else { return Ok(Vec::new()) };
     for _ in 0..ROUNDS {
         let left = match take_away(job, &entry.row).await {
             Ok(left) => left,
-            // Another copy of this Delete has done it.
+            // Another Delete has done it. Its tombstone ends what this one ends, because the row named this one.
             Err(Stop::Superseded) => return Ok(Vec::new()),
             Err(stop) => return Err(stop),
         };
@@ -62,6 +50,31 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) ->
         }
     }
     Err(Stop::Failed(format!("Something keeps being added to protection `{name}` while it is deleted; delete again.")))
+}
+
+/// The row, which says from here on that it is being deleted, and by whom. `None` where there is nothing to delete, or not by this
+/// Delete.
+async fn begin<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    name: &ProtectionName,
+) -> Result<Option<Entry>, Stop> {
+    let sent = job.sent();
+    for _ in 0..ROUNDS {
+        let Some(mut entry) = Entry::find_or_bury(job, name).await? else { return Ok(None) };
+        // Before anything is stopped or taken out: a deletion that cannot end is better not begun.
+        confirm_unshared(job, &entry.row).await?;
+        let begun = entry.save(job, |row| {
+            row.lifecycle = Lifecycle::Deleting;
+            row.note_request(&sent);
+        });
+        match begun.await {
+            Ok(()) => return Ok(Some(entry)),
+            // Whoever took the row away knew nothing of this Delete, so it leaves a tombstone of its own.
+            Err(Stop::Superseded) => {}
+            Err(stop) => return Err(stop),
+        }
+    }
+    Err(Stop::Failed(format!("Protection `{name}` keeps being made and deleted by others; delete again.")))
 }
 
 /// Removes everything that the row claims and that still is as it says. Returns what is not, and was left.
