@@ -1,7 +1,8 @@
 //! Requests of a protection's former life that Lambda delivers twice, or that hang on while CloudFormation goes on: the
 //! protection is deleted and made anew under the same names, and what is left of the old request must not touch it.
 //!
-//! `cargo test -p failopen-tests --test former_life -- --nocapture` prints how many runs there were.
+//! `cargo test -p failopen-tests --test former_life -- --nocapture` prints how many runs there were; `SWEEP=full` before it
+//! makes four times as many.
 
 #![expect(clippy::print_stdout, reason = "a run says how many overlaps it tried")]
 
@@ -11,7 +12,7 @@ use failopen_tests::overlap::Process;
 use failopen_tests::stack::{Stack, TIME_OUT};
 use failopen_tests::upkeep::Upkeep;
 use failopen_tests::world::{OWNER, inspection_origin};
-use failopen_tests::{Moment, Operation, World};
+use failopen_tests::{Moment, Operation, World, sweep};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -121,6 +122,7 @@ fn undisturbed(former: Former) -> (Inventory, Vec<Operation>, u64) {
 fn sweep(former: Former) {
     let (expected, calls, calls_of_next) = undisturbed(former);
     let bare = Inventory::of(&World::bare().cloud);
+    let stride = if sweep::is_full() { 3 } else { 12 };
     let (mut runs, mut kept_from_looking, mut failures) = (0_usize, 0_usize, Vec::new());
     for (number, following) in (1_u64..).zip(calls.iter().skip(1)) {
         // CloudWatch takes no condition: whoever stands still between its last look at the ledger and the very write of the
@@ -128,8 +130,8 @@ fn sweep(former: Former) {
         if matches!(following, Operation::PutMetricAlarm | Operation::DeleteAlarms) {
             continue;
         }
-        // Every third point of the next life, others for each point of the former one, and its end.
-        let points = (1..=calls_of_next).filter(|point| (point + number) % 3 == 0).map(Some).chain([None]);
+        // Some points of the next life, others for each point of the former one, and its end.
+        let points = (1..=calls_of_next).filter(|point| (point + number) % stride == 0).map(Some).chain([None]);
         for point in points {
             let context = format!("{former:?} stands still after call {number} until {point:?} of the next life");
             let world = World::bare();

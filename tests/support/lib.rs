@@ -28,6 +28,7 @@ mod provisioned;
 pub mod refusal;
 pub mod route53;
 pub mod stack;
+pub mod sweep;
 pub mod template;
 pub mod upkeep;
 pub mod working_aws;

@@ -2,6 +2,7 @@
 
 - Booleans are written in lower case. ministack writes `True`, which the Rust SDK cannot read.
 - Regions and child checks keep their text. ministack reads them as empty.
+- UpdateHealthCheck resets what ResetElements names. ministack keeps it.
 - GetHealthCheckStatus and GetHealthCheckLastFailureReason exist. They answer what was scripted:
   POST /2013-04-01/healthcheck/ID/status with {"status": "Success: HTTP Status Code 200, OK"}. Before that, no checker has
   reported, as in the first moments of a real check.
@@ -40,9 +41,11 @@ _last_failures: dict = {}
 
 def correct() -> None:
     require(route53, "_find", "_findall", "_error_response", "_create_health_check", "_delete_health_check", "API_VERSION")
+    require(route53, "_update_health_check", "_parse_body")
     require(route53, "_health_checks", "NS")
     require(provisioners, "_RESOURCE_HANDLERS")
     replace(route53, "_parse_health_check_config", _with_texts_as_sent)
+    replace(route53, "_update_health_check", _with_resets)
     replace(route53, "handle_request", _with_status)
     replace(route53, "reset", _with_script_cleared)
     provisioners._RESOURCE_HANDLERS.setdefault(
@@ -63,6 +66,19 @@ def _with_texts_as_sent(original):
         return config
 
     return parse
+
+
+def _with_resets(original):
+    def update(check, body):
+        root = route53._parse_body(body)
+        resets = None if root is None else route53._find(root, "ResetElements")
+        found = route53._health_checks.get(check)
+        if found is not None and resets is not None:
+            for name in route53._findall(resets, "ResettableElementName"):
+                found["config"].pop((name.text or "").strip(), None)
+        return original(check, body)
+
+    return update
 
 
 def _with_status(original):

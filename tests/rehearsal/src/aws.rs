@@ -87,6 +87,15 @@ impl Aws {
         Ok(RawDocument { etag, bytes: answer.body })
     }
 
+    /// Writes a distribution's configuration over the present one, as the console would.
+    pub(crate) async fn write_distribution(&self, id: &str, document: &str) -> Result<()> {
+        let etag = self.distribution(id).await?.etag;
+        let path = format!("/2020-05-31/distribution/{id}/config");
+        let headers = [("content-type", "application/xml".to_owned()), ("if-match", etag)];
+        let answer = self.wire.send("cloudfront", "PUT", &path, &headers, document.as_bytes()).await?;
+        answer.successful("UpdateDistribution").map(drop)
+    }
+
     /// The last lines of every function's log, for people.
     pub(crate) async fn function_logs(&self, lines: usize) -> Result<Vec<FunctionLog>> {
         let groups = self.logs("DescribeLogGroups", &serde_json::json!({})).await?;

@@ -25,6 +25,7 @@ const OF_THE_ENGINE: &str = "CustomResourceResponseOrigin";
 pub(crate) const HOLD_DOWN: Duration = Duration::from_secs(15);
 
 /// The deployed engine.
+#[derive(Clone)]
 pub(crate) struct Deployment {
     pub(crate) provision: String,
     pub(crate) react: String,

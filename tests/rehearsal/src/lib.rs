@@ -19,6 +19,7 @@ mod origins;
 mod permissions;
 mod play;
 mod process;
+mod provisioning;
 mod python;
 mod referee;
 mod rehearsal;

@@ -13,6 +13,7 @@ use crate::leftovers;
 use crate::narration::{Narration, Outcome};
 use crate::permissions;
 use crate::play;
+use crate::provisioning;
 use crate::report::agreement::{Verdict, agreement};
 use crate::report::{self, Checked, Play};
 use crate::scenario::{Outage, Scenario};
@@ -113,7 +114,10 @@ pub(crate) fn play(
     }
     if matches!(
         (scenario, &ending),
-        (Scenario::Default | Scenario::Permissions | Scenario::PermissionsInBrief, Ok(Ending::Played))
+        (
+            Scenario::Default | Scenario::Permissions | Scenario::PermissionsInBrief | Scenario::Provisioning,
+            Ok(Ending::Played)
+        )
     ) {
         narration.say(&format!("\nAll {} steps went as expected, in {}.", narration.told(), narration.elapsed()));
     }
@@ -134,6 +138,7 @@ async fn on_stage(
         Scenario::Default => play::default(&stage).await,
         Scenario::Permissions => permissions::play(&stage, permissions::Extent::Everything).await,
         Scenario::PermissionsInBrief => permissions::play(&stage, permissions::Extent::Brief).await,
+        Scenario::Provisioning => provisioning::play(&stage).await,
         Scenario::Outage(Outage(script)) => {
             let checked = RefCell::default();
             let outcome = lab::play(&stage, script, options.seed, &checked).await;
@@ -159,7 +164,7 @@ async fn on_stage(
             "the referee has not seen the whole play, so its word is worth nothing: {shortfall}. Look at {}",
             stage.workplace.run().join("referee.jsonl").display()
         ),
-        (Scenario::Default | Scenario::Permissions | Scenario::PermissionsInBrief | Scenario::Outage(_), _) => Ok(()),
+        _ => Ok(()),
     }
 }
 

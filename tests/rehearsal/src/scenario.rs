@@ -20,6 +20,8 @@ pub enum Scenario {
     /// The same for react and flip, and for two actions of provision: provision asks three times before it believes a refusal,
     /// because IAM takes its time, so that all of its actions take minutes.
     PermissionsInBrief,
+    /// Everything that a protection may become in its life, through CloudFormation.
+    Provisioning,
     /// An outage in the lab.
     Outage(Outage),
 }
@@ -30,7 +32,8 @@ pub struct Outage(pub(crate) Script);
 
 impl Scenario {
     /// Those that are no files.
-    const BUILT_IN: [Scenario; 3] = [Scenario::Default, Scenario::Permissions, Scenario::PermissionsInBrief];
+    const BUILT_IN: [Scenario; 4] =
+        [Scenario::Default, Scenario::Permissions, Scenario::PermissionsInBrief, Scenario::Provisioning];
 
     /// All of them, in the order in which they are listed.
     ///
@@ -75,6 +78,7 @@ impl Scenario {
             Scenario::Default => "default",
             Scenario::Permissions => "permissions",
             Scenario::PermissionsInBrief => "permissions-in-brief",
+            Scenario::Provisioning => "provisioning",
             Scenario::Outage(Outage(script)) => &script.name,
         }
     }
@@ -82,8 +86,10 @@ impl Scenario {
     /// Who answers the failover record.
     pub(crate) fn dns(&self) -> Dns {
         match self {
-            Scenario::Default | Scenario::Permissions | Scenario::PermissionsInBrief => Dns::Route53,
             Scenario::Outage(Outage(script)) => script.dns,
+            Scenario::Default | Scenario::Permissions | Scenario::PermissionsInBrief | Scenario::Provisioning => {
+                Dns::Route53
+            }
         }
     }
 
@@ -109,6 +115,9 @@ impl Scenario {
                 "every Allow of every role is taken away once, and the work that needs it must fail"
             }
             Scenario::PermissionsInBrief => "the same for react, flip and a little of provision",
+            Scenario::Provisioning => {
+                "many protections of one distribution, an Update of every property, roll-backs, drift, DeletionPolicy: Retain"
+            }
             Scenario::Outage(Outage(script)) => &script.summary,
         }
     }

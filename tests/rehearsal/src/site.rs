@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use aws_sdk_route53::types::ResourceRecordSet;
 
 use crate::aws::{Aws, RawDocument};
+use crate::narration::Step;
 use crate::stage::Stage;
 
 pub(crate) const PROTECTION: &str = "www";
@@ -19,6 +20,16 @@ pub(crate) const FAILOVER_RECORD: &str = "cq-origin-www.cq-route.com";
 pub(crate) const SHOP_RECORD: &str = "cq-origin-shop.cq-route.com";
 pub(crate) const INSPECTION: &str = "cq-route.cequence.cloud";
 pub(crate) const APPLICATION: &str = "origin-www.cq-route.com";
+/// Another name of the same inspection service.
+pub(crate) const INSPECTION_ALIAS: &str = "cq-route-2.cequence.cloud";
+/// Another name of the same application.
+pub(crate) const APPLICATION_ALIAS: &str = "origin-www-2.cq-route.com";
+/// Another application of the existing distribution, and the failover record that it is given.
+pub(crate) const API: &str = "api-eu.example.com";
+pub(crate) const API_RECORD: &str = "cq-origin-api.cq-route.com";
+/// Another zone of the account, and a failover record in it.
+pub(crate) const OTHER_ZONE: &str = "cq-route.net";
+pub(crate) const OTHER_RECORD: &str = "cq-origin-www.cq-route.net";
 pub(crate) const ALARM: &str = "failopen-www-inspection";
 /// An alarm that the user of the story has had for long, on the errors that viewers get.
 pub(crate) const OWN_ALARM: &str = "www-5xx-rate";
@@ -41,6 +52,7 @@ pub(crate) const UNKNOWN_ELEMENTS: [&str; 3] = [UNKNOWN_ELEMENT, "FutureBehavior
 pub(crate) const CANARY: &str = "canary-header";
 
 /// What exists.
+#[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) zone_id: String,
     pub(crate) distribution_id: String,
@@ -51,6 +63,7 @@ pub(crate) struct Site {
 }
 
 /// A distribution and its configuration before Failopen, to the byte.
+#[derive(Clone)]
 pub(crate) struct Distribution {
     pub(crate) id: String,
     pub(crate) original: RawDocument,
@@ -62,14 +75,7 @@ impl Site {
         stage
             .narration
             .step("The account as it is today: a hosted zone and a grown distribution", async |step| {
-                let zone =
-                    stage.aws.route53.create_hosted_zone().name(ZONE).caller_reference("rehearsal").send().await?;
-                let zone_id = zone.hosted_zone().map(|zone| zone.id().trim_start_matches("/hostedzone/").to_owned());
-                let zone_id = zone_id.context("CreateHostedZone answered without a zone")?;
-                step.did(format!("created the zone {ZONE} ({zone_id})"));
-                let servers = zone.delegation_set().map(|set| set.name_servers().to_vec()).unwrap_or_default();
-                stage.name_server.delegate(ZONE, &servers).await?;
-                step.did(format!("delegated it to the {} name servers that Route 53 gave it", servers.len()));
+                let zone_id = create_zone(stage, ZONE, step).await?;
 
                 let document = existing_document(stage)?;
                 let Distribution { id: distribution_id, original } = create_distribution(stage, &document).await?;
@@ -127,6 +133,18 @@ impl Site {
     }
 }
 
+/// Makes a hosted zone and delegates it. Returns its id.
+pub(crate) async fn create_zone(stage: &Stage<'_>, name: &str, step: &Step<'_>) -> Result<String> {
+    let zone = stage.aws.route53.create_hosted_zone().name(name).caller_reference(name).send().await?;
+    let id = zone.hosted_zone().map(|zone| zone.id().trim_start_matches("/hostedzone/").to_owned());
+    let id = id.context("CreateHostedZone answered without a zone")?;
+    step.did(format!("created the zone {name} ({id})"));
+    let servers = zone.delegation_set().map(|set| set.name_servers().to_vec()).unwrap_or_default();
+    stage.name_server.delegate(name, &servers).await?;
+    step.did(format!("delegated it to the {} name servers that Route 53 gave it", servers.len()));
+    Ok(id)
+}
+
 /// Where each protected behaviour of a configuration goes.
 pub(crate) fn targets_in(document: &[u8]) -> Result<BTreeMap<String, String>> {
     let text = std::str::from_utf8(document).context("the configuration is no UTF-8")?;
@@ -155,19 +173,23 @@ async fn create_distribution(stage: &Stage<'_>, document: &str) -> Result<Distri
     Ok(Distribution { id, original })
 }
 
-/// The existing configuration, with the application at the rehearsal's port.
+/// The existing configuration, with both applications at the rehearsal's port.
 fn existing_document(stage: &Stage<'_>) -> Result<String> {
     const PORT: &str = "<HTTPSPort>443</HTTPSPort>";
     let path = stage.workplace.repository().join("tests/events/distribution-rich.xml");
     let document = std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-    for needed in ["<Id>app &amp; co</Id>", UNKNOWN_ELEMENT, CANARY] {
+    for needed in ["<Id>app &amp; co</Id>", "<Id>api-eu</Id>", UNKNOWN_ELEMENT, CANARY] {
         if !document.contains(needed) {
             bail!("{} does not contain {needed}, so this rehearsal would prove less than it says", path.display());
         }
     }
-    let application = document.find("<Id>app &amp; co</Id>").unwrap_or_default();
-    let (before, origin) = document.split_at(application);
-    Ok(format!("{before}{}", origin.replacen(PORT, &format!("<HTTPSPort>{}</HTTPSPort>", stage.origins.port()), 1)))
+    let port = format!("<HTTPSPort>{}</HTTPSPort>", stage.origins.port());
+    let mut document = document;
+    for id in ["<Id>app &amp; co</Id>", "<Id>api-eu</Id>"] {
+        let (before, origin) = document.split_at(document.find(id).unwrap_or_default());
+        document = format!("{before}{}", origin.replacen(PORT, &port, 1));
+    }
+    Ok(document)
 }
 
 fn count(document: &[u8], element: &str) -> usize {

@@ -88,11 +88,19 @@ impl<'a> Stage<'a> {
                 let authority = Authority::new()?;
                 authority.write_root(&roots)?;
                 // CloudFront asks for every alias where the viewer's Host is forwarded.
-                let shared = [site::FAILOVER_RECORD, site::SHOP_RECORD, site::SITE, site::ZONE, site::SHOP];
+                let aliases = [site::SITE, site::ZONE, site::SHOP];
+                let records = [site::FAILOVER_RECORD, site::SHOP_RECORD, site::API_RECORD, site::OTHER_RECORD];
+                let others = [site::INSPECTION_ALIAS, site::APPLICATION_ALIAS, site::API];
+                let shared = [aliases.as_slice(), &records, &others].concat();
                 let origins = Origins::start(&authority, clock, site::INSPECTION, site::APPLICATION, &shared)?;
+                let (inspection, application) =
+                    (Host::at(origins.inspection.address())?, Host::at(origins.application.address())?);
                 let hosts = [
-                    (site::INSPECTION.to_owned(), Host::at(origins.inspection.address())?),
-                    (site::APPLICATION.to_owned(), Host::at(origins.application.address())?),
+                    (site::INSPECTION.to_owned(), inspection),
+                    (site::INSPECTION_ALIAS.to_owned(), inspection),
+                    (site::APPLICATION.to_owned(), application),
+                    (site::APPLICATION_ALIAS.to_owned(), application),
+                    (site::API.to_owned(), application),
                 ];
                 let name_server = Arc::new(NameServer::start(hosts.into()).await?);
                 step.did(format!("started {} at {}", site::INSPECTION, origins.inspection.address()));

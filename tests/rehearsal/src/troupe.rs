@@ -127,7 +127,9 @@ fn view<'a>(
 ) -> Play<'a> {
     let layers = match scenario {
         Scenario::Outage(Outage(script)) => script.layers,
-        Scenario::Default | Scenario::Permissions | Scenario::PermissionsInBrief => crate::script::Layers::Both,
+        Scenario::Default | Scenario::Permissions | Scenario::PermissionsInBrief | Scenario::Provisioning => {
+            crate::script::Layers::Both
+        }
     };
     Play {
         scenario: scenario.name(),

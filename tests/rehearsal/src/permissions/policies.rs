@@ -28,10 +28,7 @@ pub(super) async fn give_own_policies(stage: &Stage<'_>, site: &Site) -> Result<
         default = default.replacen(managed, own, 1);
     }
     document.push_str(&default);
-    let path = format!("/2020-05-31/distribution/{}/config", site.distribution_id);
-    let headers = [("content-type", "application/xml".to_owned()), ("if-match", present.etag)];
-    let answer = stage.aws.wire.send("cloudfront", "PUT", &path, &headers, document.as_bytes()).await?;
-    answer.successful("UpdateDistribution").map(drop)
+    stage.aws.write_distribution(&site.distribution_id, &document).await
 }
 
 async fn create(stage: &Stage<'_>, kind: &str, config: &str) -> Result<String> {

@@ -29,13 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Lines of a function's log that are read back.
 const LINES: usize = 2_000;
 
-pub(super) async fn play(stage: &Stage<'_>, act: &Act) -> Result<()> {
-    origin(stage, act).await?;
-    everything(stage, act).await
-}
-
 /// The origin is there and the default behaviour uses it; the record is the first protection's.
-async fn origin(stage: &Stage<'_>, act: &Act) -> Result<()> {
+pub(super) async fn origin(stage: &Stage<'_>, act: &Act) -> Result<()> {
     let id = &act.site.second.id;
     stage
         .narration
@@ -52,14 +47,14 @@ async fn origin(stage: &Stage<'_>, act: &Act) -> Result<()> {
                 let now = stage.aws.distribution(id).await?;
                 ensure!(now.bytes == found.bytes, "the distribution is not byte for byte what it was found as");
                 step.saw("deleted again; origin and behaviour are as they were made by hand, byte for byte");
-                write(stage, id, &today).await
+                stage.aws.write_distribution(id, &today).await
             },
         )
         .await
 }
 
 /// Records and a calculated health check, too.
-async fn everything(stage: &Stage<'_>, act: &Act) -> Result<()> {
+pub(crate) async fn everything(stage: &Stage<'_>, act: &Act) -> Result<()> {
     let id = &act.site.second.id;
     stage
         .narration
@@ -113,7 +108,7 @@ async fn everything(stage: &Stage<'_>, act: &Act) -> Result<()> {
                 checks.are_both_there(stage).await?;
                 step.saw("deleted again; records, both checks, origin and behaviour are as they were made by hand");
 
-                write(stage, id, &today).await?;
+                stage.aws.write_distribution(id, &today).await?;
                 change_records(stage, act, ChangeAction::Delete, &checks.calculated).await?;
                 checks.remove(stage).await
             },
@@ -215,7 +210,7 @@ async fn change_records(stage: &Stage<'_>, act: &Act, action: ChangeAction, chec
 async fn pointed_by_hand(stage: &Stage<'_>, act: &Act, record: &str, step: &Step<'_>) -> Result<(String, RawDocument)> {
     let id = &act.site.second.id;
     let today = String::from_utf8(stage.aws.distribution(id).await?.bytes).context("no UTF-8")?;
-    write(stage, id, &followed(&today, record)?).await?;
+    stage.aws.write_distribution(id, &followed(&today, record)?).await?;
     step.did(format!("added an origin {record} to {id}, and pointed the default behaviour at it"));
     Ok((today, stage.aws.distribution(id).await?))
 }
@@ -297,14 +292,6 @@ fn followed(document: &str, record: &str) -> Result<String> {
 }
 
 /// Edits a distribution as a person does.
-async fn write(stage: &Stage<'_>, id: &str, document: &str) -> Result<()> {
-    let etag = stage.aws.distribution(id).await?.etag;
-    let path = format!("/2020-05-31/distribution/{id}/config");
-    let headers = [("content-type", "application/xml".to_owned()), ("if-match", etag)];
-    let answer = stage.aws.wire.send("cloudfront", "PUT", &path, &headers, document.as_bytes()).await?;
-    answer.successful("UpdateDistribution").map(drop)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

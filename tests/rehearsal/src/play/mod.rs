@@ -1,6 +1,6 @@
 //! The default scenario, act by act.
 
-mod by_hand;
+pub(crate) mod by_hand;
 mod operator;
 mod outage;
 mod provisioned;
@@ -28,12 +28,12 @@ pub(crate) async fn default(stage: &Stage<'_>) -> Result<()> {
     refused::play(stage, &act).await?;
     refusals::play(stage, &act).await?;
     second::play(stage, &act).await?;
-    by_hand::play(stage, &act).await?;
+    by_hand::origin(stage, &act).await?;
     removal::play(stage, &act).await
 }
 
 /// What all acts need.
-struct Act {
-    site: Site,
-    deployment: Deployment,
+pub(crate) struct Act {
+    pub(crate) site: Site,
+    pub(crate) deployment: Deployment,
 }

@@ -147,14 +147,5 @@ async fn edit(stage: &Stage<'_>, act: &Act, from: &str, to: &str) -> Result<()> 
     let now = stage.aws.distribution(id).await?;
     let text = String::from_utf8(now.bytes)?;
     ensure!(text.contains(from), "the distribution does not contain {from}, so nothing would be proven");
-    let headers = [("content-type", "application/xml".to_owned()), ("if-match", now.etag)];
-    let path = format!("/2020-05-31/distribution/{id}/config");
-    let edited = text.replacen(from, to, 1);
-    stage
-        .aws
-        .wire
-        .send("cloudfront", "PUT", &path, &headers, edited.as_bytes())
-        .await?
-        .successful("UpdateDistribution")?;
-    Ok(())
+    stage.aws.write_distribution(id, &text.replacen(from, to, 1)).await
 }
