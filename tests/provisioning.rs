@@ -602,7 +602,11 @@ fn a_name_cannot_be_changed_and_the_roll_back_of_the_attempt_succeeds() {
     succeeded(stack.create());
     world.cloud.clear_calls();
     let answer = stack.set(json!({"Name": "shop"})).update();
-    assert!(reason(&answer).contains("declare a second resource with the new Name"), "{answer}");
+    let told = reason(&answer);
+    assert!(told.starts_with("Refused, nothing was changed. Name is `shop`"), "{told}");
+    assert!(told.contains("declare a second resource with the new Name"), "{told}");
+    // By another name the protection would be a stranger to its own behaviours and records.
+    assert!(!told.contains("Traffic") && !told.contains("FailoverRecord"), "{told}");
     assert_eq!(answer["PhysicalResourceId"], format!("failopen-www-{OWNER}"));
     assert_eq!(writes(&world), []);
     succeeded(stack.set(json!({"Name": "www"})).update());

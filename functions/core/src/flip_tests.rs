@@ -171,16 +171,20 @@ fn a_request_is_held_where_the_ledger_has_moved_on_since() {
     });
 }
 
-#[test]
-fn a_flip_whose_end_is_not_known_holds_a_request_as_long_as_its_maker_may_live() {
-    let begun = |seconds| PendingFlip {
+/// A bypass that was begun so many seconds ago.
+fn begun(seconds: i64) -> PendingFlip {
+    PendingFlip {
         at: ago(seconds),
         from: Posture::Inspected,
         to: Side::Bypassed,
         by: FlippedBy::Automation,
         reason: "AlarmActive".to_owned(),
         requested_by: None,
-    };
+    }
+}
+
+#[test]
+fn a_flip_whose_end_is_not_known_holds_a_request_as_long_as_its_maker_may_live() {
     for seconds in [-54, 9, 10, 54] {
         held_for("was begun", |row| row.pending = Some(begun(seconds)));
     }
@@ -190,6 +194,21 @@ fn a_flip_whose_end_is_not_known_holds_a_request_as_long_as_its_maker_may_live()
     assert!(converge_is_stale(&row, &request, noon()).is_some(), "it was begun since");
     let row = Row { pending: Some(begun(100)), ..sample::row() };
     assert_eq!(converge_is_stale(&row, &request, noon()), None, "not since, and nobody writes it any more");
+}
+
+#[test]
+fn a_flip_that_has_begun_goes_on_while_its_own_intent_is_in_the_ledger_and_nothing_has_come_since() {
+    let request = request(Side::Bypassed, 10);
+    let begun = |seconds, to| PendingFlip { to, ..begun(seconds) };
+    let ask = |row: &Row| begun_is_stale(row, ago(5), &request, noon());
+    let own = Row { pending: Some(begun(5, Side::Bypassed)), ..sample::row() };
+    assert_eq!(ask(&own), None);
+    for pending in [None, Some(begun(6, Side::Bypassed)), Some(begun(5, Side::Inspected))] {
+        let because = ask(&Row { pending, ..own.clone() });
+        assert!(because.as_ref().is_some_and(|because| because.contains("taken its place")), "{because:?}");
+    }
+    let because = ask(&Row { pin: Some(pin(PinPosture::Hold, 1, None)), ..own });
+    assert!(because.as_ref().is_some_and(|because| because.contains("pinned")), "{because:?}");
 }
 
 #[test]

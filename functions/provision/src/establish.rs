@@ -36,10 +36,13 @@ pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>)
         Ok(spec) => (Vec::new(), Some(spec)),
         Err(invalid) => (invalid.problems, invalid.rest.map(|spec| *spec)),
     };
-    problems.extend(spec.as_ref().and_then(|spec| renamed(job, spec)));
+    let renamed = spec.as_ref().and_then(|spec| renamed(job, spec));
+    // By another name a protection looks like a stranger to itself, so what the account shows would say nothing.
+    let is_itself = renamed.is_none();
+    problems.extend(renamed);
     let refused = spec.as_ref().map(|spec| job.engine.allowed.refusals(spec)).unwrap_or_default();
     let spec = match spec {
-        Some(spec) if refused.is_empty() => spec,
+        Some(spec) if refused.is_empty() && is_itself => spec,
         Some(_) | None => return Err(Stop::Refused { problems, findings: refused }),
     };
     let seen = Entry::arrive(job, &spec.name).await?;

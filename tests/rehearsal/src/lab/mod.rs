@@ -8,7 +8,7 @@ mod commands;
 mod expectations;
 mod meddling;
 mod observer;
-mod own_alarm;
+pub(crate) mod own_alarm;
 mod parameters;
 mod schedule;
 

@@ -10,7 +10,7 @@ use crate::stage::Stage;
 use crate::timeline::Kind;
 
 /// Makes it, quiet: on the rate of errors that viewers get, as somebody may have it for long.
-pub(super) async fn create(stage: &Stage<'_>) -> Result<()> {
+pub(crate) async fn create(stage: &Stage<'_>) -> Result<()> {
     stage
         .narration
         .step("An alarm of the user's own, on the errors that viewers get", async |step| {

@@ -70,7 +70,7 @@ async fn made(stage: &Stage<'_>, act: &Act) -> Result<()> {
                 let path = stage.workplace.temporary().join("protections.json");
                 std::fs::write(&path, &template)?;
                 step.did("python3 infra/protections.py many.csv > protections.json");
-                let vigil = Vigil::begin(stage, &act.site, &[&act.site.zone_id]);
+                let vigil = Vigil::begin(stage, &act.site, &[&act.site.zone_id], None);
                 let body = format!("file://{}", path.display());
                 stage.tools.aws(&[
                     "cloudformation",
@@ -234,7 +234,7 @@ async fn removed(stage: &Stage<'_>, act: &Act) -> Result<()> {
     stage
         .narration
         .step("The stack of all three is deleted", async |step| {
-            let vigil = Vigil::begin(stage, &act.site, &[&act.site.zone_id]);
+            let vigil = Vigil::begin(stage, &act.site, &[&act.site.zone_id], None);
             stage.tools.aws(&["cloudformation", "delete-stack", "--stack-name", STACK])?;
             let status = settled(stage, STACK, PATIENCE, step).await?;
             ensure!(status == "DELETE_COMPLETE", "expected DELETE_COMPLETE, and saw {status}");

@@ -27,7 +27,7 @@ async fn refused(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> R
             for (changed, word) in [
                 (("InspectionHostname", "nobody.cequence.cloud"), "dns-unresolvable"),
                 (("OriginPort", "8443"), "declare it anew with port 8443"),
-                (("Name", "renamed"), "Name: "),
+                (("Name", "renamed"), "Refused, nothing was changed. Name is `renamed`"),
             ] {
                 let changed = (changed.0, changed.1.to_owned());
                 let status = stack.update(Variant::AsItIs, &stack.with(std::slice::from_ref(&changed)), step).await?;
@@ -54,7 +54,7 @@ async fn half_way(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> 
             "Everything at once, and another resource fails afterwards: CloudFormation sends the old properties",
             async |step| {
                 let before = act.picture(stage).await?;
-                let vigil = Vigil::begin(stage, &act.site, &[&act.site.zone_id, &act.other_zone]);
+                let vigil = Vigil::begin(stage, &act.site, &[&act.site.zone_id, &act.other_zone], None);
                 let mut writes = Writes::listen(stage);
                 let changes = [
                     ("FailoverRecord", site::OTHER_RECORD.to_owned()),

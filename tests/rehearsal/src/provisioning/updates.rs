@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
-use aws_sdk_route53::types::{HealthCheckConfig, HealthCheckType};
+use aws_sdk_route53::types::{AlarmIdentifier, HealthCheckConfig, HealthCheckType};
 
 use super::Act;
 use super::stack::{ProtectionStack, Variant};
 use super::vigil::Vigil;
 use super::writes::Writes;
+use crate::aws::REGION;
+use crate::lab::own_alarm;
 use crate::origins::HEALTH_PATH;
 use crate::site;
 use crate::stage::Stage;
@@ -52,12 +54,18 @@ pub(super) async fn play(stage: &Stage<'_>, act: &Act) -> Result<()> {
             Ok(())
         })
         .await?;
-    let theirs = their_check(stage).await?;
+    own_alarm::create(stage).await?;
+    let theirs = [
+        their_check(stage, "theirs", on_an_endpoint(stage)?).await?,
+        their_check(stage, "of-an-alarm", on_an_alarm()?).await?,
+    ];
     stage.name_server.point(site::API_RECORD, site::INSPECTION, TTL).await?;
     for change in changes(act, &theirs) {
         there_and_back(stage, act, &stack, &change).await?;
     }
-    stage.aws.route53.delete_health_check().health_check_id(theirs).send().await.context("DeleteHealthCheck")?;
+    for id in theirs {
+        stage.aws.route53.delete_health_check().health_check_id(id).send().await.context("DeleteHealthCheck")?;
+    }
     Ok(())
 }
 
@@ -67,7 +75,7 @@ async fn there_and_back(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_
         .narration
         .step(&format!("Update: {}", told.join(" ")), async |step| {
             let before = act.picture(stage).await?;
-            let vigil = Vigil::begin(stage, &act.site, &[&act.site.zone_id, &act.other_zone]);
+            let vigil = Vigil::begin(stage, &act.site, &[&act.site.zone_id, &act.other_zone], Some(site::API_RECORD));
             let mut writes = Writes::listen(stage);
             let status = stack.update(Variant::AsItIs, &stack.with(&change.settings), step).await?;
             ensure!(status == "UPDATE_COMPLETE", "expected UPDATE_COMPLETE, and saw {status}: {}", stack.failure()?);
@@ -110,19 +118,22 @@ fn listed(made: &BTreeSet<&'static str>) -> String {
 }
 
 /// A health check that somebody else has made.
-async fn their_check(stage: &Stage<'_>) -> Result<String> {
-    let config = HealthCheckConfig::builder()
-        .r#type(HealthCheckType::Https)
-        .fully_qualified_domain_name(site::APPLICATION)
-        .port(i32::from(stage.origins.port()))
-        .resource_path(HEALTH_PATH)
-        .request_interval(30)
-        .failure_threshold(5)
-        .enable_sni(true)
-        .build()?;
-    let create = stage.aws.route53.create_health_check().caller_reference("theirs").health_check_config(config);
+async fn their_check(stage: &Stage<'_>, reference: &str, config: HealthCheckConfig) -> Result<String> {
+    let create = stage.aws.route53.create_health_check().caller_reference(reference).health_check_config(config);
     let created = create.send().await.context("CreateHealthCheck")?;
     Ok(created.health_check().context("no check was made")?.id().to_owned())
+}
+
+fn on_an_endpoint(stage: &Stage<'_>) -> Result<HealthCheckConfig> {
+    let config = HealthCheckConfig::builder().r#type(HealthCheckType::Https).request_interval(30).failure_threshold(5);
+    let config = config.fully_qualified_domain_name(site::APPLICATION).port(i32::from(stage.origins.port()));
+    Ok(config.resource_path(HEALTH_PATH).enable_sni(true).build()?)
+}
+
+/// For a service that Route 53's checkers cannot reach.
+fn on_an_alarm() -> Result<HealthCheckConfig> {
+    let alarm = AlarmIdentifier::builder().name(site::OWN_ALARM).region(REGION.into()).build()?;
+    Ok(HealthCheckConfig::builder().r#type(HealthCheckType::CloudwatchMetric).alarm_identifier(alarm).build()?)
 }
 
 /// Operations by which a health check is replaced.
@@ -130,7 +141,7 @@ const REPLACED: &[&str] = &["CreateHealthCheck", "ChangeResourceRecordSets", "Pu
 
 /// Every property of a protection, but for Name and OriginPort, which cannot be changed, and the zone's role, which
 /// `cargo rehearse permissions` plays.
-fn changes(act: &Act, theirs: &str) -> Vec<Change> {
+fn changes(act: &Act, [theirs, of_an_alarm]: &[String; 2]) -> Vec<Change> {
     let change = |settings: &[(&'static str, &str)], writes, appears: &[&str]| Change {
         settings: settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
         writes,
@@ -219,6 +230,11 @@ fn changes(act: &Act, theirs: &str) -> Vec<Change> {
             &[("HealthCheckId", theirs)],
             REPLACED,
             &["while well: HTTPS origin-www", "after 1 min: HTTPS origin-www", "health_check.kind", theirs],
+        ),
+        change(
+            &[("HealthCheckId", of_an_alarm)],
+            REPLACED,
+            &["while well: CLOUDWATCH_METRIC", "after 1 min: CLOUDWATCH_METRIC", "health_check.kind", of_an_alarm],
         ),
         change(
             &[("SecondaryHealthCheck", theirs)],

@@ -39,15 +39,15 @@ impl Seen {
 }
 
 impl Vigil {
-    /// Begins to watch both distributions and these zones, past the referee.
-    pub(super) fn begin(stage: &Stage<'_>, site: &Site, zones: &[&str]) -> Self {
+    /// Begins to watch both distributions and these zones, past the referee. What another DNS service answers is in no zone.
+    pub(super) fn begin(stage: &Stage<'_>, site: &Site, zones: &[&str], elsewhere: Option<&'static str>) -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (noted, aws) = (seen.clone(), stage.insides.clone());
         let distributions = vec![site.distribution_id.clone(), site.second.id.clone()];
         let zones: Vec<String> = zones.iter().map(|zone| (*zone).to_owned()).collect();
         let task = tokio::spawn(async move {
             loop {
-                let look = look(&aws, &distributions, &zones).await;
+                let look = look(&aws, &distributions, &zones, elsewhere).await;
                 noted.lock().unwrap_or_else(PoisonError::into_inner).note(look);
                 tokio::time::sleep(PAUSE).await;
             }
@@ -75,7 +75,7 @@ impl Drop for Vigil {
 }
 
 /// Every behaviour that leads to an origin that is not there, or to one of ours whose name has no whole pair of records.
-async fn look(aws: &Aws, distributions: &[String], zones: &[String]) -> Result<Vec<String>> {
+async fn look(aws: &Aws, distributions: &[String], zones: &[String], elsewhere: Option<&str>) -> Result<Vec<String>> {
     // Two readings cannot be of one moment. A name that is missing before and after the configuration was read was missing then.
     let before = pairs(aws, zones).await?;
     let mut led = Vec::new();
@@ -87,6 +87,7 @@ async fn look(aws: &Aws, distributions: &[String], zones: &[String]) -> Result<V
         .into_iter()
         .filter_map(|(id, (path, host))| match host {
             None => Some(format!("{path} of {id} leads to an origin that is not there")),
+            Some(host) if elsewhere == Some(host.as_str()) => None,
             Some(host) if is_ours(&host) && !before.contains(&host) && !after.contains(&host) => {
                 Some(format!("{path} of {id} leads to {host}, which has no pair of records"))
             }

@@ -44,7 +44,7 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    /// `None` for a check without an endpoint: calculated ones are beside these, and checks of CloudWatch alarms and routing
+    /// `None` for a check without an endpoint: calculated ones and those of CloudWatch alarms are beside these, and checks of routing
     /// controls are not modelled and treated as healthy.
     pub(crate) fn read(id: &str, config: &HealthCheckConfig) -> Option<Self> {
         let (protocol, default_port) = match config.r#type() {

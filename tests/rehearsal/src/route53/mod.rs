@@ -9,6 +9,7 @@ mod checkers;
 mod delegation;
 mod failover;
 mod name_server;
+mod of_alarm;
 mod probe;
 mod verdict;
 
@@ -34,6 +35,7 @@ use calculated::Calculated;
 use check::Check;
 use checkers::Checkers;
 use failover::{Answer, Role};
+use of_alarm::OfAlarm;
 
 /// Modelled time between two looks at the configuration and the verdicts, and how short it may be here: the local AWS is a
 /// Python program.
@@ -71,6 +73,7 @@ impl Route53 {
             clock,
             posts: BTreeMap::new(),
             calculated: BTreeMap::new(),
+            of_alarms: BTreeMap::new(),
             answers: BTreeMap::new(),
         };
         let trouble = Arc::new(Mutex::new(None));
@@ -109,6 +112,8 @@ struct DataPlane {
     clock: Clock,
     posts: BTreeMap<String, Post>,
     calculated: BTreeMap<String, Calculated>,
+    /// With what each says.
+    of_alarms: BTreeMap<String, (OfAlarm, bool)>,
     /// What DNS answers now.
     answers: BTreeMap<String, Answer>,
     /// First minute whose datapoints CloudWatch does not have yet.
@@ -139,11 +144,17 @@ impl DataPlane {
     async fn man_posts(&mut self) -> Result<()> {
         let listed = self.aws.route53.list_health_checks().send().await.context("ListHealthChecks")?;
         let mut present = BTreeSet::new();
+        let mut of_alarms = BTreeMap::new();
         self.calculated.clear();
         for listed in listed.health_checks() {
             let id = listed.id();
             if let Some(check) = listed.health_check_config().and_then(Calculated::read) {
                 self.calculated.insert(id.to_owned(), check);
+                continue;
+            }
+            if let Some(check) = listed.health_check_config().and_then(OfAlarm::read) {
+                let verdict = self.verdict_of_alarm(id, &check).await?;
+                of_alarms.insert(id.to_owned(), (check, verdict));
                 continue;
             }
             let Some(check) = listed.health_check_config().and_then(|config| Check::read(id, config)) else {
@@ -165,7 +176,15 @@ impl DataPlane {
             }
         }
         self.posts.retain(|id, _| present.contains(id));
+        self.of_alarms = of_alarms;
         Ok(())
+    }
+
+    async fn verdict_of_alarm(&self, id: &str, check: &OfAlarm) -> Result<bool> {
+        let alarms = self.aws.cloudwatch.describe_alarms().alarm_names(&check.alarm).send().await;
+        let alarms = alarms.context("DescribeAlarms")?;
+        let state = alarms.metric_alarms().first().and_then(|alarm| alarm.state_value());
+        Ok(check.is_healthy(state, self.of_alarms.get(id).map(|(_, said)| *said)))
     }
 
     /// The failover records of all zones.
@@ -213,11 +232,15 @@ impl DataPlane {
         for (id, check) in self.calculated.iter().filter(|(_, check)| !check.disabled) {
             self.metrics.observe(id, now, Datapoint { healthy: check.is_healthy(&verdicts), percentage: None });
         }
+        for (id, (_, healthy)) in self.of_alarms.iter().filter(|(_, (check, _))| !check.disabled) {
+            self.metrics.observe(id, now, Datapoint { healthy: *healthy, percentage: None });
+        }
     }
 
-    /// What the checks on endpoints say.
+    /// What the checks on endpoints and on alarms say.
     fn verdicts(&self) -> BTreeMap<String, bool> {
-        self.posts.iter().map(|(id, post)| (id.clone(), post.healthy)).collect()
+        let of_alarms = self.of_alarms.iter().map(|(id, (_, healthy))| (id.clone(), *healthy));
+        self.posts.iter().map(|(id, post)| (id.clone(), post.healthy)).chain(of_alarms).collect()
     }
 
     async fn fail_over(&mut self, records: &[ResourceRecordSet]) -> Result<()> {
