@@ -7,8 +7,9 @@ use failopen::commands::Commands;
 use failopen::document::Document;
 use failopen::failure::{ErrorType, Failure};
 use failopen::id::{OriginId, PathPattern};
-use failopen::ledger::{Latch, Lifecycle, Pin, PinPosture};
+use failopen::ledger::{FlippedBy, Latch, Lifecycle, PendingFlip, Pin, PinPosture};
 use failopen::port::{Clock, FaultKind};
+use failopen::posture::{Posture, Side};
 use failopen::spec::ApplicationCheck;
 use failopen_tests::cloud::Run;
 use failopen_tests::events;
@@ -855,9 +856,83 @@ fn a_converge_whose_write_is_refused_stops_where_the_ledger_cannot_be_read_any_m
         cloud.cloudfront().churn(&distribution());
         cloud.on(Operation::GetItem).first(100).fail(FaultKind::Unknown);
     });
-    assert_eq!(error(world.flip(converge_now(&world, "bypassed"))), ErrorType::DistributionChanged);
+    assert_eq!(error(world.flip(converge_now(&world, "bypassed"))), ErrorType::LedgerUnavailable);
     assert!(!is_bypassed(&world));
     assert_eq!(puts(&world), 1);
+}
+
+#[test]
+fn a_write_without_an_answer_that_is_not_sent_again_is_in_doubt_and_its_intent_stays() {
+    for unread in [false, true] {
+        let world = World::standard();
+        let operator = world.clone();
+        world.cloud.on(PUT).nth(1).fail(FaultKind::Unknown);
+        // Nothing has changed, so that write may arrive yet.
+        world.cloud.on(GET).nth(2).after(move |cloud| match unread {
+            true => cloud.on(Operation::GetItem).first(100).fail(FaultKind::Unknown),
+            false => {
+                let pin = json!({"action": "pin", "protection": "www", "posture": "hold", "reason": "INC-1"});
+                operator.flip(pin).expect("pinned");
+            }
+        });
+        let failure = world.flip(converge_now(&world, "bypassed")).expect_err("nobody knows");
+        let expected = if unread { ErrorType::LedgerUnavailable } else { ErrorType::Unavailable };
+        assert_eq!(failure.error_type, expected, "{}", failure.message);
+        assert!(
+            failure.message.starts_with("Whether distribution E2EXAMPLE was flipped is not known"),
+            "{}",
+            failure.message
+        );
+        assert_eq!((puts(&world), world.row().pending.is_some()), (1, true), "{unread}");
+    }
+}
+
+#[test]
+fn a_flip_that_took_the_place_of_a_dead_one_is_written_again_while_nothing_has_changed() {
+    let world = World::standard();
+    world.edit_row(|row| row.pending = Some(dead_intent(now(&world))));
+    world.cloud.on(PUT).nth(1).fail(FaultKind::Unknown);
+    assert_eq!(outcome(&world.flip(converge_now(&world, "bypassed"))), "changed");
+    assert_eq!((puts(&world), world.row().automatic_flips_in_a_day(now(&world))), (2, 1));
+}
+
+/// Of a flip that died two minutes ago before it wrote anything.
+fn dead_intent(now: Timestamp) -> PendingFlip {
+    PendingFlip {
+        at: now - minutes(2),
+        from: Posture::Inspected,
+        to: Side::Bypassed,
+        by: FlippedBy::Automation,
+        reason: "AlarmActive".to_owned(),
+        requested_by: None,
+    }
+}
+
+#[test]
+fn an_update_of_what_is_protected_between_two_writes_of_a_converge_holds_it() {
+    let world = World::standard();
+    let deployment = world.clone();
+    world.cloud.on(PUT).nth(1).before(move |cloud| {
+        deployment.edit_row(|row| row.spec.failover_record = "cq-origin-new.cq-route.com".into());
+        cloud.cloudfront().churn(&distribution());
+    });
+    let answer = world.flip(converge_now(&world, "bypassed"));
+    assert_eq!(outcome(&answer), "held");
+    let because = answer.expect("held")["because"].to_string();
+    assert!(because.contains("an Update has changed what is protected"), "{because}");
+    assert_eq!((is_bypassed(&world), world.row().pending), (false, None));
+}
+
+#[test]
+fn an_intent_whose_write_was_not_answered_holds_no_flip_of_its_own() {
+    let world = World::standard();
+    let deployment = world.clone();
+    world.cloud.on(Operation::PutItem).nth(1).lose_answer(FaultKind::Unknown);
+    // Somebody else writes the row right afterwards, so that it is not what was written.
+    world.cloud.on(Operation::GetItem).nth(3).before(move |_| deployment.edit_row(|row| row.unlatched_at = None));
+    assert_eq!(outcome(&world.flip(converge_now(&world, "bypassed"))), "changed");
+    assert!(is_bypassed(&world));
+    assert_eq!((world.row().automatic_flips_in_a_day(now(&world)), world.row().pending), (1, None));
 }
 
 /// The clock of a function that is two minutes ahead.
@@ -874,8 +949,8 @@ impl Clock for Ahead {
 }
 
 #[test]
-fn a_flip_that_another_functions_clock_took_for_over_is_not_made_twice() {
-    for calls_before_the_record in [0, 3] {
+fn a_flip_that_another_functions_clock_took_for_over_is_not_made_or_counted_twice() {
+    for (calls_before_the_record, is_restored) in [(0, true), (3, true), (0, false), (3, false), (9, false)] {
         let world = World::with(|spec| spec.automation.maximum_flips_per_day = 1);
         let (commands, ahead) = (Commands::new(FLIP_ARN), Ahead(world.clock.clone()));
         let request = converge_now(&world, "bypassed");
@@ -888,15 +963,19 @@ fn a_flip_that_another_functions_clock_took_for_over_is_not_made_twice() {
         // Row, distribution, row, intent; the second one takes that for over and replaces it.
         first.advance(4, Moment::After);
         second.advance(4, Moment::After);
-        // The first one's write is in force, and somebody restores by hand.
+        // The first one's write is in force, and somebody may restore by hand.
         first.advance(1, Moment::After);
-        world.retarget_by_hand("*", &inspection_origin());
+        if is_restored {
+            world.retarget_by_hand("*", &inspection_origin());
+        }
         // The second one's write is refused, and it reads again, before the first one records its flip or after that.
         second.advance(calls_before_the_record, Moment::After);
         assert_eq!(outcome(&first.finish()), "changed");
-        assert_eq!(outcome(&second.finish()), "held", "{calls_before_the_record}");
-        assert!(!is_bypassed(&world));
-        assert_eq!((world.row().automatic_flips_in_a_day(now(&world)), world.row().pending), (1, None));
+        let context = format!("{calls_before_the_record} calls before the record, restored: {is_restored}");
+        assert_eq!(outcome(&second.finish()), if is_restored { "held" } else { "changed" }, "{context}");
+        assert_eq!(is_bypassed(&world), !is_restored, "{context}");
+        let counted = world.row().automatic_flips_in_a_day(now(&world));
+        assert_eq!((counted, world.row().pending), (1, None), "{context}");
     }
 }
 

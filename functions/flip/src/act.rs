@@ -112,8 +112,8 @@ pub(crate) fn refused(id: &DistributionId, refusal: &FlipRefusal) -> Failure {
 }
 
 /// Brings the distribution to the plan's posture. `plan` is asked again for every reading; `first` is the reading that the
-/// caller has made already. Before every write but the first `may_go_on` is asked as well, and says why not: the ledger may have moved
-/// on as the distribution has.
+/// caller has made already. Before every write but the first `may_go_on` is told whether the distribution has changed since the one
+/// before, and says why not: the ledger may have moved on, too.
 pub(crate) async fn act<C: Observe + Apply, K: Clock>(
     cloud: &C,
     clock: &K,
@@ -121,7 +121,7 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
     id: &DistributionId,
     first: Read,
     plan: impl Fn(&Document) -> Result<FlipPlan, FlipRefusal>,
-    may_go_on: impl AsyncFn() -> Result<Option<String>, Fault>,
+    may_go_on: impl AsyncFn(bool) -> Result<Option<String>, Fault>,
 ) -> Result<Acted, Failed> {
     let mut seen = first;
     let mut sent: Option<Sent> = None;
@@ -135,15 +135,19 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
         if before.is_some_and(|fault| fault.kind == FaultKind::Throttled) {
             return Err(Failed { failure: gave_up(id, before, "AWS limits the rate of writes"), in_doubt: false });
         }
-        if before.is_some() {
-            match within(clock, deadline - TO_WRITE, may_go_on()).await {
+        if let Some(last) = &sent {
+            let moved = last.condition != seen.etag;
+            let until = (clock.now() + ATTEMPT).min(deadline - TO_WRITE);
+            match within(clock, until, may_go_on(moved)).await {
                 Some(Ok(None)) => {}
-                Some(Ok(Some(why))) => return Ok(held(planned, seen, why)),
-                Some(Err(fault)) => {
-                    let why = format!("whether it is still wanted could not be read ({fault})");
-                    return Err(Failed { failure: gave_up(id, before, &why), in_doubt: false });
+                // Sent again, it would have been fenced by the ETag that it carried; not sent again, it may arrive yet.
+                Some(Ok(Some(why))) if last.may_arrive(&seen.etag) => {
+                    let why = format!("it was not sent again: {why}");
+                    return Err(in_doubt(id, gave_up_as(Some(&last.fault)), &why));
                 }
-                None => return Err(out_of_time(id, before)),
+                Some(Ok(Some(why))) => return Ok(held(planned, seen, why)),
+                Some(Err(fault)) => return Err(ledger_unread(id, last, &seen.etag, &fault.to_string())),
+                None => return Err(ledger_unread(id, last, &seen.etag, "no answer in time")),
             }
         }
         // Check: nothing but the planned nodes differs.
@@ -186,7 +190,8 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
                         });
                     }
                     FaultKind::Unknown | FaultKind::Stale | FaultKind::Malformed | FaultKind::Throttled => {
-                        sent = Some(Sent { plan, etag_before, bytes: edited.bytes().to_vec(), fault });
+                        let condition = seen.etag.clone();
+                        sent = Some(Sent { plan, etag_before, condition, bytes: edited.bytes().to_vec(), fault });
                     }
                 }
             }
@@ -228,8 +233,17 @@ fn cut_off() -> Fault {
 struct Sent {
     plan: FlipPlan,
     etag_before: ETag,
+    /// The ETag that the last write carried.
+    condition: ETag,
     bytes: Vec<u8>,
     fault: Fault,
+}
+
+impl Sent {
+    /// Whether the last write may still take effect: not once the distribution is another one than that which it was made for.
+    fn may_arrive(&self, present: &ETag) -> bool {
+        self.condition == *present && matches!(self.fault.kind, FaultKind::Unknown | FaultKind::Malformed)
+    }
 }
 
 /// The distribution is where it should be: because of an earlier attempt of ours, or because it was there all along.
@@ -313,6 +327,18 @@ fn out_of_time(id: &DistributionId, before: Option<&Fault>) -> Failed {
         Some(fault) => in_doubt(id, gave_up_as(Some(fault)), &format!("{why} (last: {fault})")),
         None => Failed { failure: gave_up(id, None, why), in_doubt: false },
     }
+}
+
+/// Whether the flip is still wanted could not be asked.
+fn ledger_unread(id: &DistributionId, last: &Sent, present: &ETag, why: &str) -> Failed {
+    if last.may_arrive(present) {
+        return in_doubt(id, ErrorType::LedgerUnavailable, &format!("the ledger could not be read ({why})"));
+    }
+    let message = format!(
+        "Distribution {id} was not flipped: a write was not accepted ({}), and then the ledger could not be read ({why}), which says          whether the flip is still wanted; react asks again within a minute. DNS failover (layer 1) does not depend on this.",
+        last.fault
+    );
+    Failed { failure: Failure::new(ErrorType::LedgerUnavailable, message), in_doubt: false }
 }
 
 fn not_editable(id: &DistributionId, before: Option<&Fault>, why: &str) -> Failed {

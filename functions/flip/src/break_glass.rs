@@ -48,7 +48,7 @@ pub(crate) async fn break_glass<C: Observe + Apply, K: Clock>(
         });
     }
     let acted =
-        act(cloud, clock, deadline, id, seen, plan, async || Ok(None)).await.map_err(|failed| failed.failure)?;
+        act(cloud, clock, deadline, id, seen, plan, async |_| Ok(None)).await.map_err(|failed| failed.failure)?;
     let remark = acted.remark.map_or(String::new(), |remark| format!("; {remark}"));
     let because = match acted.changed {
         true => format!(

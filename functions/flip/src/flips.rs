@@ -5,16 +5,17 @@ use failopen::decision::Decision;
 use failopen::document::Document;
 use failopen::failure::Failure;
 use failopen::flip::{self, FlipPlan};
-use failopen::id::ProtectionName;
-use failopen::ledger::{Flip, FlippedBy, Pin, PinPosture, Versioned};
+use failopen::id::{Hostname, ProtectionName};
+use failopen::ledger::{FlippedBy, MadeDistribution, Pin, PinPosture, Versioned};
 use failopen::limits::{SPARE, within};
 use failopen::port::{Apply, Clock, Converge, Fault, Metric, Observe};
 use failopen::posture::{Posture, Side};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::act::{Acted, Failed, act};
+use crate::act::{Failed, act};
 use crate::answer::{Answer, Change, Distribution, Outcome, PinView};
 use crate::intent::Intent;
+use crate::recording::{Counted, forget, record};
 use crate::request::FlipRequest;
 use crate::scene::{Scene, plan_of, scene, scene_of};
 
@@ -66,7 +67,7 @@ pub(crate) async fn flip_by_operator<C: Observe + Apply, K: Clock>(
     let written = written.await.map_err(|unamended| Failure::unamended(&request.protection, &unamended))?;
     let flipped = match as_written(cloud, scene, written, &intent).await {
         // Nothing but the distribution itself holds up what an operator wants.
-        Ok(scene) => carry_out(cloud, clock, deadline, scene, intent, async || Ok(None)).await,
+        Ok(scene) => carry_out(cloud, clock, deadline, scene, intent, async |_| Ok(None)).await,
         Err(failure) => Err(Failed { failure, in_doubt: false }),
     };
     let mut answer = match flipped {
@@ -143,6 +144,11 @@ pub(crate) async fn converge<C: Observe + Apply, K: Clock>(
     let mut moved_on = None;
     let mut displaced = false;
     let written = amend(cloud, &request.protection, |row| {
+        if intent.is_in(row) {
+            // An earlier attempt of this very write was applied, although nobody said so.
+            moved_on = flip::begun_is_stale(row, intent.at, request, now);
+            return if moved_on.is_some() { intent.withdraw(row) } else { Amendment::Leave };
+        }
         row.record_pending(found);
         // The row may have changed since it was read: an operator wins even in this moment.
         moved_on = flip::converge_is_stale(row, request, now);
@@ -158,9 +164,19 @@ pub(crate) async fn converge<C: Observe + Apply, K: Clock>(
         return Ok(held(&scene, &why, now));
     }
     let scene = as_written(cloud, scene, written, &intent).await?;
-    let begun_at = intent.at;
-    let may_go_on = async || still_wanted(cloud, clock, request, begun_at, displaced).await;
+    let begun =
+        Begun { at: intent.at, displaced, made: scene.made.clone(), record: scene.row.spec.failover_record.clone() };
+    let may_go_on = async |moved: bool| still_wanted(cloud, clock, request, &begun, moved).await;
     carry_out(cloud, clock, deadline, scene, intent, may_go_on).await.map_err(|failed| failed.failure)
+}
+
+/// What a `converge` began with.
+struct Begun {
+    at: Timestamp,
+    /// Whether its intent took the place of another one.
+    displaced: bool,
+    made: MadeDistribution,
+    record: Hostname,
 }
 
 /// Why a `converge` must not be written again after a write that was not accepted.
@@ -168,18 +184,22 @@ async fn still_wanted<C: Observe, K: Clock>(
     cloud: &C,
     clock: &K,
     request: &Converge,
-    begun_at: Timestamp,
-    displaced: bool,
+    begun: &Begun,
+    moved: bool,
 ) -> Result<Option<String>, Fault> {
-    // The other one was over by this function's clock alone. If it was not, the write was refused because of it.
-    if displaced {
+    // The other flip was over by this function's clock alone. If it was not, the change is its doing.
+    if begun.displaced && moved {
         let why =
             "another flip was begun before it, and the distribution has changed: react decides anew within a minute";
         return Ok(Some(why.to_owned()));
     }
-    let gone = || Some("the protection is not in the ledger any more".to_owned());
-    let found = cloud.row(&request.protection).await?;
-    Ok(found.map_or_else(gone, |found| flip::begun_is_stale(&found.row, begun_at, request, clock.now())))
+    let Some(Versioned { row, .. }) = cloud.row(&request.protection).await? else {
+        return Ok(Some("the protection is not in the ledger any more".to_owned()));
+    };
+    if row.made.distribution.as_ref() != Some(&begun.made) || row.spec.failover_record != begun.record {
+        return Ok(Some("an Update has changed what is protected: react decides anew within a minute".to_owned()));
+    }
+    Ok(flip::begun_is_stale(&row, begun.at, request, clock.now()))
 }
 
 fn held(scene: &Scene, why: &str, now: Timestamp) -> Answer {
@@ -220,7 +240,7 @@ async fn carry_out<C: Observe + Apply, K: Clock>(
     deadline: Timestamp,
     scene: Scene,
     intent: Intent,
-    may_go_on: impl AsyncFn() -> Result<Option<String>, Fault>,
+    may_go_on: impl AsyncFn(bool) -> Result<Option<String>, Fault>,
 ) -> Result<Answer, Failed> {
     let Scene { row, made, read } = scene;
     let plan = plan_of(&row, &made);
@@ -244,7 +264,8 @@ async fn carry_out<C: Observe + Apply, K: Clock>(
     let now = clock.now();
     let recording = async {
         let recorded = record(cloud, &row.name, &intent, &acted, now).await;
-        if acted.changed {
+        // One that could not be recorded has happened all the same.
+        if acted.changed && !matches!(recorded, Ok(Counted::Already)) {
             let metric = Metric { name: "Flips", protection: row.name.clone(), value: 1 };
             if let Err(fault) = cloud.put_metrics(&[metric]).await {
                 tracing::warn!(protection = %row.name, error_type = ?fault.kind, %fault, "Metric Flips was not published");
@@ -266,20 +287,30 @@ async fn carry_out<C: Observe + Apply, K: Clock>(
         (None, true, Some(remark)) => format!("{}; {remark}", intent.reason),
         (None, false, _) => format!("the posture is {} already", acted.plan.after),
     };
-    if let Some(why) = unrecorded {
-        because = format!("{because}; the flip could not be recorded ({why})");
+    match unrecorded {
+        Some(why) if acted.held.is_some() => {
+            because = format!(
+                "{because}; that it was begun stays in the ledger ({why}), which holds automation for a minute"
+            );
+        }
+        Some(why) => because = format!("{because}; the flip could not be recorded ({why})"),
+        None => {}
     }
-    tracing::info!(
-        protection = %row.name,
-        decision = action_of(intent.to),
-        reason = intent.reason,
-        distribution = %made.id,
-        etag_before = %acted.etag_before,
-        etag_after = %acted.etag,
-        changed = acted.changed,
-        because,
-        "Flip done"
-    );
+    if acted.held.is_some() {
+        tracing::info!(protection = %row.name, decision = "hold", because, "Held a request of react");
+    } else {
+        tracing::info!(
+            protection = %row.name,
+            decision = action_of(intent.to),
+            reason = intent.reason,
+            distribution = %made.id,
+            etag_before = %acted.etag_before,
+            etag_after = %acted.etag,
+            changed = acted.changed,
+            because,
+            "Flip done"
+        );
+    }
     Ok(Answer {
         protection: Some(row.name.clone()),
         action: "converge",
@@ -291,41 +322,6 @@ async fn carry_out<C: Observe + Apply, K: Clock>(
         pin: row.pin_at(now).map(PinView::from),
         at: now,
     })
-}
-
-/// Records a flip that happened. Another invocation may have recorded the very same change meanwhile: it counts once.
-async fn record<C: Observe + Apply>(
-    cloud: &C,
-    name: &ProtectionName,
-    intent: &Intent,
-    acted: &Acted,
-    now: Timestamp,
-) -> Result<(), Unamended> {
-    let amended = amend(cloud, name, |row| {
-        let told_already = row.flips.iter().any(|flip| flip.to == intent.to && flip.at >= intent.at);
-        if !acted.changed || told_already {
-            return intent.withdraw(row);
-        }
-        row.record_flip(Flip {
-            // A clock that was set back meanwhile makes no flip older than its own intent.
-            at: now.max(intent.at),
-            from: acted.plan.before,
-            to: intent.to,
-            by: intent.by,
-            reason: intent.reason.clone(),
-            requested_by: intent.requested_by.clone(),
-            etag_after: Some(acted.etag.clone()),
-        });
-        Amendment::Write
-    });
-    amended.await.map(|_| ())
-}
-
-/// The write was refused: no flip is on its way.
-async fn forget<C: Observe + Apply>(cloud: &C, name: &ProtectionName, intent: &Intent) {
-    if let Err(Unamended { fault, .. }) = amend(cloud, name, |row| intent.withdraw(row)).await {
-        tracing::warn!(protection = %name, error_type = ?fault.kind, %fault, "The intent of a refused flip stays in the ledger");
-    }
 }
 
 /// `plan`: the flip that would come next, and what automation would do now.

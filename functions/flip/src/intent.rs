@@ -28,11 +28,17 @@ impl Intent {
         }
     }
 
+    /// Whether the row has this intent, and not that of somebody else.
+    pub(crate) fn is_in(&self, row: &Row) -> bool {
+        row.pending.as_ref().is_some_and(|pending| pending.at == self.at && pending.to == self.to)
+    }
+
     /// Takes this intent out of the row, and leaves that of somebody else.
     pub(crate) fn withdraw(&self, row: &mut Row) -> Amendment {
-        match row.pending.take_if(|pending| pending.at == self.at && pending.to == self.to) {
-            Some(_) => Amendment::Write,
-            None => Amendment::Leave,
+        if !self.is_in(row) {
+            return Amendment::Leave;
         }
+        row.pending = None;
+        Amendment::Write
     }
 }

@@ -11,6 +11,7 @@ mod flips;
 pub mod handler;
 mod intent;
 mod overrides;
+mod recording;
 pub mod request;
 mod scene;
 mod status;

@@ -215,7 +215,10 @@ impl Entry {
                         Ok(()) if self.row.lifecycle != Lifecycle::Deleting => return Ok(None),
                         Ok(()) if self.row.made != taken_away => return Ok(Some(self)),
                         Ok(()) => {}
-                        Err(Stop::Superseded) => return Ok(None),
+                        Err(Stop::Superseded) => {
+                            Self::find_or_bury(job, &self.row.name).await?;
+                            return Ok(None);
+                        }
                         Err(stop) => return Err(stop),
                     }
                 }
@@ -230,8 +233,8 @@ impl Entry {
         let (now, sent) = (job.clock.now(), job.sent());
         let own = Tombstone::new(job.owner.clone(), &sent, self.row.created_by.as_deref(), now);
         let tombstones = tombstone::with(&self.row.tombstones, own, now);
-        // A newer Delete that is at work beside this one finds the row gone and leaves it at that: what it ends is over, too.
-        match self.row.newer_than(&sent) {
+        // Another Delete that is at work beside this one has put itself there since: what it ends is over, too.
+        match self.row.newest.as_ref().filter(|newest| newest.request_id != sent.request_id) {
             Some(newer) => tombstone::with(&tombstones, Tombstone::new(job.owner.clone(), newer, None, now), now),
             None => tombstones,
         }

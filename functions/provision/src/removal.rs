@@ -33,8 +33,11 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) ->
     for _ in 0..ROUNDS {
         let left = match take_away(job, &entry.row).await {
             Ok(left) => left,
-            // Another Delete has done it. Its tombstone ends what this one ends, because the row named this one.
-            Err(Stop::Superseded) => return Ok(Vec::new()),
+            // Another Delete has done it, or the protection is being made anew. What this one ends is over all the same.
+            Err(Stop::Superseded) => {
+                Entry::find_or_bury(job, &name).await?;
+                return Ok(Vec::new());
+            }
             Err(stop) => return Err(stop),
         };
         for what in &left {
@@ -59,8 +62,13 @@ async fn begin<C: Observe + Apply, K: Clock>(
     name: &ProtectionName,
 ) -> Result<Option<Entry>, Stop> {
     let sent = job.sent();
+    let mut created_by = None;
     for _ in 0..ROUNDS {
         let Some(mut entry) = Entry::find_or_bury(job, name).await? else { return Ok(None) };
+        // Made anew between two looks: that is none of ours, even where no date says so.
+        if *created_by.get_or_insert_with(|| entry.row.created_by.clone()) != entry.row.created_by {
+            return Ok(None);
+        }
         // Before anything is stopped or taken out: a deletion that cannot end is better not begun.
         confirm_unshared(job, &entry.row).await?;
         let begun = entry.save(job, |row| {

@@ -12,6 +12,7 @@ mod connection;
 mod deployment;
 mod gdnsd;
 mod lab;
+mod layout;
 mod leftovers;
 mod local_aws;
 mod narration;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use aws_sdk_route53::types::ResourceRecordSet;
 
 use crate::aws::{Aws, RawDocument};
+use crate::layout::Layout;
 use crate::narration::Step;
 use crate::stage::Stage;
 
@@ -147,19 +148,8 @@ pub(crate) async fn create_zone(stage: &Stage<'_>, name: &str, step: &Step<'_>) 
 
 /// Where each protected behaviour of a configuration goes.
 pub(crate) fn targets_in(document: &[u8]) -> Result<BTreeMap<String, String>> {
-    let text = std::str::from_utf8(document).context("the configuration is no UTF-8")?;
-    let document = roxmltree::Document::parse(text).context("the configuration is no XML")?;
-    let child = |node: roxmltree::Node<'_, '_>, name: &str| {
-        let child =
-            node.children().find(|child| child.has_tag_name(("http://cloudfront.amazonaws.com/doc/2020-05-31/", name)));
-        child.and_then(|child| child.text()).map(str::to_owned)
-    };
-    let behaviors = document.descendants().filter_map(|node| match node.tag_name().name() {
-        "DefaultCacheBehavior" => Some(("*".to_owned(), child(node, "TargetOriginId")?)),
-        "CacheBehavior" => Some((child(node, "PathPattern")?, child(node, "TargetOriginId")?)),
-        _ => None,
-    });
-    Ok(behaviors.filter(|(pattern, _)| TRAFFIC.contains(&pattern.as_str())).collect())
+    let behaviors = Layout::read(document)?.behaviors;
+    Ok(behaviors.into_iter().filter(|(pattern, _)| TRAFFIC.contains(&pattern.as_str())).collect())
 }
 
 async fn create_distribution(stage: &Stage<'_>, document: &str) -> Result<Distribution> {

@@ -312,4 +312,8 @@ fn application(spec: &Spec, observed: &Observed, findings: &mut Vec<Finding>) {
 }
 
 #[cfg(test)]
+mod examples_tests;
+#[cfg(test)]
+mod hosts_tests;
+#[cfg(test)]
 mod tests;

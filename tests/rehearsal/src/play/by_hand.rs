@@ -291,7 +291,6 @@ fn followed(document: &str, record: &str) -> Result<String> {
     Ok(more.replacen(&format!("{target}{application}<"), &format!("{target}{record}<"), 1))
 }
 
-/// Edits a distribution as a person does.
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,7 @@
 //! Others change what is there, and people leave: drift, and `DeletionPolicy: Retain`.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecordSet};
 use serde_json::{Value, json};
@@ -7,10 +9,15 @@ use serde_json::{Value, json};
 use super::Act;
 use super::stack::{ProtectionStack, Variant};
 use super::updates::{NAME, settings};
+use super::vigil::Vigil;
 use super::writes::Writes;
 use crate::deployment::output_of;
+use crate::narration::{Seen, Step};
 use crate::site::{ALARM, PROTECTION};
 use crate::stage::Stage;
+
+/// Until every edge has a change of the distribution, on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(super) async fn play(stage: &Stage<'_>, act: &Act) -> Result<()> {
     let stack = ProtectionStack::new(stage, NAME, &settings(stage, act));
@@ -80,12 +87,9 @@ async fn retained(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> 
         .narration
         .step("DeletionPolicy: Retain: the protection leaves its stack, works, and comes back", async |step| {
             let before = act.picture(stage).await?;
-            let status = stack.update(Variant::Retained, &stack.settings, step).await;
-            // A policy alone is no change of the resource: CloudFormation may have nothing to do.
-            step.did(format!(
-                "deployed the same with DeletionPolicy: Retain ({})",
-                status.as_deref().unwrap_or("no update")
-            ));
+            let status = stack.update(Variant::Retained, &stack.settings, step).await?;
+            ensure!(status == "UPDATE_COMPLETE", "expected UPDATE_COMPLETE, and saw {status}");
+            step.did("deployed the same with DeletionPolicy: Retain");
             let mut writes = Writes::listen(stage);
             let status = stack.without_protection(step).await?;
             ensure!(status == "UPDATE_COMPLETE", "expected UPDATE_COMPLETE, and saw {status}");
@@ -93,7 +97,7 @@ async fn retained(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> 
             ensure!(made.is_empty(), "expected no write, and saw {made:?}");
             let change = act.picture(stage).await?.since(&before);
             ensure!(change.is_empty(), "expected everything to stay, and saw {change}");
-            step.saw("taken out of the stack: everything stays, and no call was made");
+            step.saw("taken out of the stack: everything stays, and no call was made that changes anything");
             works(stage, act)?;
             step.saw("status, bypass, restore and unpin work as before");
             let change = act.picture(stage).await?.since(&before);
@@ -137,7 +141,8 @@ async fn left(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> Resu
                 "expected the owner, and saw {reason}"
             );
             step.saw(reason);
-            stack.delete(step).await?;
+            let status = stack.delete(step).await?;
+            ensure!(status == "DELETE_COMPLETE", "expected the refused stack to be deleted, and saw {status}");
             let change = act.picture(stage).await?.since(&kept);
             ensure!(change.is_empty(), "expected everything to stay, and saw {change}");
 
@@ -157,8 +162,14 @@ async fn by_hand(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> R
             let answer = stage.tools.invoke(&act.deployment.flip, &bypass)?;
             ensure!(answer["posture"]["after"] == "bypassed", "expected a bypass, and saw {answer}");
             let original = std::str::from_utf8(&act.site.original.bytes).context("the configuration is no UTF-8")?;
+            deployed(stage, id, step).await?;
             stage.aws.write_distribution(id, original).await?;
+            deployed(stage, id, step).await?;
+            let vigil = Vigil::begin(stage, &act.site, &[&act.site.zone_id, &act.other_zone], None);
             let records = act.site.failover_records(&stage.aws).await?;
+            let ttl = records.iter().filter_map(ResourceRecordSet::ttl).max().unwrap_or_default();
+            let ttl = Duration::from_secs(u64::try_from(ttl)?);
+            step.pause("the records' time to live, before they are removed", stage.clock.scale().wall(ttl)).await;
             let check = records[0].health_check_id().context("the primary has no health check")?.to_owned();
             for record in records {
                 change(stage, act, ChangeAction::Delete, record).await?;
@@ -176,6 +187,7 @@ async fn by_hand(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> R
                 stage.tools.aws(&["dynamodb", "delete-item", "--table-name", &table, "--key", &key])?;
             }
             step.did(format!("bypass, origin, records, alarm, health check, and {} items of the ledger", rows.len()));
+            vigil.end()?;
             let status = stack.create(step).await?;
             ensure!(
                 status == "CREATE_COMPLETE",
@@ -189,6 +201,16 @@ async fn by_hand(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> R
             Ok(())
         })
         .await
+}
+
+/// Waits until every edge has the distribution's configuration.
+async fn deployed(stage: &Stage<'_>, id: &str, step: &Step<'_>) -> Result<()> {
+    step.until("the distribution to be Deployed", PATIENCE, async || {
+        let told = stage.tools.aws(&["cloudfront", "get-distribution", "--id", id])?;
+        let status = told["Distribution"]["Status"].as_str().unwrap_or_default().to_owned();
+        Ok(if status == "Deployed" { Seen::Done(()) } else { Seen::NotYet(status) })
+    })
+    .await
 }
 
 /// A bypass, a restore and the end of its pin.

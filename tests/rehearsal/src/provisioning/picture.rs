@@ -9,6 +9,7 @@ use aws_sdk_route53::types::{HealthCheckConfig, ResourceRecordSet};
 use serde_json::Value;
 
 use crate::deployment::output_of;
+use crate::layout::Layout;
 use crate::site::Site;
 use crate::stage::Stage;
 
@@ -92,11 +93,12 @@ impl Picture {
     /// Adds the health checks. Returns what each is called.
     async fn health_checks(&mut self, stage: &Stage<'_>) -> Result<BTreeMap<String, String>> {
         let mut names = BTreeMap::new();
+        let mut alike: BTreeMap<String, usize> = BTreeMap::new();
         for check in stage.insides.route53.list_health_checks().send().await?.health_checks() {
             let config = check.health_check_config().context("a health check without a configuration")?;
             let settings = check_settings(config);
-            let alike = self.lines.iter().filter(|line| line.contains(&settings)).count();
-            let number = if alike == 0 { String::new() } else { format!(" ({})", alike + 1) };
+            let number = alike.entry(settings.clone()).and_modify(|number| *number += 1).or_insert(1);
+            let number = if *number == 1 { String::new() } else { format!(" ({number})") };
             self.lines.insert(format!("health check {settings}{number}"));
             let host = config.fully_qualified_domain_name().unwrap_or_default();
             names.insert(check.id().to_owned(), format!("{} {host}", config.r#type().as_str()));
@@ -147,22 +149,11 @@ fn alarm_line(alarm: &MetricAlarm, checks: &BTreeMap<String, String>) -> String 
     )
 }
 
-/// Origins of ours, and where every behaviour leads.
+/// Every origin, and where every behaviour leads.
 fn document_lines(id: &str, bytes: &[u8]) -> Result<Vec<String>> {
-    let text = std::str::from_utf8(bytes).context("the configuration is no UTF-8")?;
-    let document = roxmltree::Document::parse(text).context("the configuration is no XML")?;
-    let child = |node: roxmltree::Node<'_, '_>, name: &str| {
-        node.children().find(|child| child.tag_name().name() == name).and_then(|child| child.text()).map(str::to_owned)
-    };
-    let lines = document.descendants().filter_map(|node| match node.tag_name().name() {
-        "Origin" => Some(format!("{id}: origin {} is {}", child(node, "Id")?, child(node, "DomainName")?)),
-        "DefaultCacheBehavior" => Some(format!("{id}: * goes to {}", child(node, "TargetOriginId")?)),
-        "CacheBehavior" => {
-            Some(format!("{id}: {} goes to {}", child(node, "PathPattern")?, child(node, "TargetOriginId")?))
-        }
-        _ => None,
-    });
-    Ok(lines.collect())
+    let Layout { origins, behaviors, .. } = Layout::read(bytes)?;
+    let origins = origins.iter().map(|(origin, host)| format!("{id}: origin {origin} is {host}"));
+    Ok(origins.chain(behaviors.iter().map(|(path, target)| format!("{id}: {path} goes to {target}"))).collect())
 }
 
 /// Settings of every protection, as its row has them.

@@ -1,6 +1,7 @@
 //! Updates that CloudFormation takes back, by sending the old properties: they end where they began.
 
 use anyhow::{Result, ensure};
+use serde_json::Value;
 
 use super::Act;
 use super::stack::{ProtectionStack, Variant};
@@ -56,6 +57,7 @@ async fn half_way(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> 
                 let before = act.picture(stage).await?;
                 let vigil = Vigil::begin(stage, &act.site, &[&act.site.zone_id, &act.other_zone], None);
                 let mut writes = Writes::listen(stage);
+                let before_it = times_updated(stack)?;
                 let changes = [
                     ("FailoverRecord", site::OTHER_RECORD.to_owned()),
                     ("HostedZoneId", act.other_zone.clone()),
@@ -70,16 +72,10 @@ async fn half_way(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> 
                 ];
                 let status = stack.update(Variant::Unmakeable, &stack.with(&changes), step).await?;
                 ensure!(status == "UPDATE_ROLLBACK_COMPLETE", "expected a roll-back, and saw {status}");
-                let updated = stack
-                    .events()?
-                    .iter()
-                    .filter(|event| {
-                        event["LogicalResourceId"] == "Protection" && event["ResourceStatus"] == "UPDATE_COMPLETE"
-                    })
-                    .count();
+                let updated = times_updated(stack)? - before_it;
                 ensure!(
-                    updated >= 2,
-                    "expected the protection to have been changed and changed back, and saw {updated}"
+                    updated == 2,
+                    "expected the protection to have been changed and changed back, and saw {updated} updates"
                 );
                 let made = writes.made()?;
                 let expected = [
@@ -103,4 +99,11 @@ async fn half_way(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> 
             },
         )
         .await
+}
+
+/// How often the protection has been updated in its life.
+fn times_updated(stack: &ProtectionStack<'_>) -> Result<usize> {
+    let is_one =
+        |event: &&Value| event["LogicalResourceId"] == "Protection" && event["ResourceStatus"] == "UPDATE_COMPLETE";
+    Ok(stack.events()?.iter().filter(is_one).count())
 }

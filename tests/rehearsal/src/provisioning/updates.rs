@@ -60,12 +60,34 @@ pub(super) async fn play(stage: &Stage<'_>, act: &Act) -> Result<()> {
         their_check(stage, "of-an-alarm", on_an_alarm()?).await?,
     ];
     stage.name_server.point(site::API_RECORD, site::INSPECTION, TTL).await?;
-    for change in changes(act, &theirs) {
+    let changes = changes(act, &theirs);
+    is_every_property(stage, &changes)?;
+    for change in changes {
         there_and_back(stage, act, &stack, &change).await?;
     }
     for id in theirs {
         stage.aws.route53.delete_health_check().health_check_id(id).send().await.context("DeleteHealthCheck")?;
     }
+    Ok(())
+}
+
+/// Properties that cannot be changed here: two never, two need the zone's other account (`cargo rehearse permissions`), and the
+/// rehearsal has no second port on which inspection is healthy.
+const UNCHANGED: [&str; 6] =
+    ["EngineStackName", "Name", "OriginPort", "HostedZoneRoleArn", "HostedZoneExternalId", "HealthCheckPort"];
+
+/// No parameter of infra/protection.yaml is forgotten.
+fn is_every_property(stage: &Stage<'_>, changes: &[Change]) -> Result<()> {
+    let template = std::fs::read_to_string(stage.workplace.repository().join("infra/protection.yaml"))?;
+    let (_, rest) = template.split_once("\nParameters:\n").context("infra/protection.yaml has no parameters")?;
+    let (parameters, _) = rest.split_once("\n\n").context("the parameters have no end")?;
+    let named = |line: &str| {
+        line.strip_prefix("  ")?.strip_suffix(':').filter(|name| !name.starts_with(' ')).map(str::to_owned)
+    };
+    let declared: BTreeSet<String> = parameters.lines().filter_map(named).collect();
+    let changed = changes.iter().flat_map(|change| &change.settings).map(|(name, _)| *name);
+    let known: BTreeSet<String> = changed.chain(UNCHANGED).map(str::to_owned).collect();
+    ensure!(declared == known, "infra/protection.yaml has {declared:?}, and {known:?} is tried");
     Ok(())
 }
 

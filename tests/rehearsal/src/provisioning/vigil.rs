@@ -1,17 +1,22 @@
 //! Looks all the time whether a viewer would find something behind every behaviour.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use aws_sdk_route53::types::ResourceRecordSetFailover;
 use tokio::task::JoinHandle;
 
 use crate::aws::Aws;
+use crate::layout::Layout;
 use crate::site::Site;
 use crate::stage::Stage;
 
 /// Wall time between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Longest time without a look on a slow machine: more would miss a name that is gone for some moments.
+const BLINK: Duration = Duration::from_secs(5);
 
 /// Watches until it is asked.
 pub(super) struct Vigil {
@@ -19,18 +24,27 @@ pub(super) struct Vigil {
     task: JoinHandle<()>,
 }
 
-#[derive(Default)]
 struct Seen {
     looks: usize,
     dangling: Vec<String>,
+    /// Why the last look failed, where it did.
     trouble: Option<String>,
+    last: Instant,
+    longest_gap: Duration,
 }
 
 impl Seen {
+    fn new() -> Self {
+        let (dangling, longest_gap) = (Vec::new(), Duration::ZERO);
+        Self { looks: 0, dangling, trouble: None, last: Instant::now(), longest_gap }
+    }
+
     fn note(&mut self, look: Result<Vec<String>>) {
         match look {
             Ok(dangling) => {
                 self.looks += 1;
+                self.longest_gap = self.longest_gap.max(self.last.elapsed());
+                self.last = Instant::now();
                 self.dangling.extend(dangling);
             }
             Err(error) => self.trouble = Some(format!("{error:#}")),
@@ -41,7 +55,7 @@ impl Seen {
 impl Vigil {
     /// Begins to watch both distributions and these zones, past the referee. What another DNS service answers is in no zone.
     pub(super) fn begin(stage: &Stage<'_>, site: &Site, zones: &[&str], elsewhere: Option<&'static str>) -> Self {
-        let seen = Arc::new(Mutex::new(Seen::default()));
+        let seen = Arc::new(Mutex::new(Seen::new()));
         let (noted, aws) = (seen.clone(), stage.insides.clone());
         let distributions = vec![site.distribution_id.clone(), site.second.id.clone()];
         let zones: Vec<String> = zones.iter().map(|zone| (*zone).to_owned()).collect();
@@ -58,12 +72,13 @@ impl Vigil {
     /// Ends it. Returns how often it has looked.
     ///
     /// # Errors
-    /// Something was dangling, or nobody has looked.
+    /// Something was dangling, or nobody has looked for some time.
     pub(super) fn end(self) -> Result<usize> {
         self.task.abort();
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         ensure!(seen.dangling.is_empty(), "viewers would have found nothing: {}", seen.dangling.join("; "));
-        ensure!(seen.looks > 0, "nobody could look: {:?}", seen.trouble);
+        let gap = seen.longest_gap.max(seen.last.elapsed());
+        ensure!(seen.looks > 0 && gap < BLINK, "nobody looked for {gap:?}: {:?}", seen.trouble);
         Ok(seen.looks)
     }
 }
@@ -102,38 +117,28 @@ fn is_ours(host: &str) -> bool {
 }
 
 /// Names with a PRIMARY and a SECONDARY.
-async fn pairs(aws: &Aws, zones: &[String]) -> Result<Vec<String>> {
-    let mut found = Vec::new();
+async fn pairs(aws: &Aws, zones: &[String]) -> Result<BTreeSet<String>> {
+    let mut primary = BTreeSet::new();
+    let mut secondary = BTreeSet::new();
     for zone in zones {
         let answer = aws.route53.list_resource_record_sets().hosted_zone_id(zone).send().await?;
-        found.extend(answer.resource_record_sets().iter().filter(|record| record.failover().is_some()).map(|record| {
-            (record.name().trim_end_matches('.').to_owned(), record.failover().map(|role| role.as_str().to_owned()))
-        }));
+        for record in answer.resource_record_sets() {
+            let name = record.name().trim_end_matches('.').to_owned();
+            match record.failover() {
+                Some(ResourceRecordSetFailover::Primary) => primary.insert(name),
+                Some(ResourceRecordSetFailover::Secondary) => secondary.insert(name),
+                _ => false,
+            };
+        }
     }
-    let names = found.iter().map(|(name, _)| name);
-    let whole = |name: &&String| found.iter().filter(|(known, _)| known == *name).count() == 2;
-    Ok(names.filter(whole).cloned().collect())
+    Ok(primary.intersection(&secondary).cloned().collect())
 }
 
 /// Path pattern of every behaviour, and the host that it leads to; no host where there is no such origin. Groups have members that
 /// Failopen leaves alone.
 fn targets(document: &[u8]) -> Result<Vec<(String, Option<String>)>> {
-    let text = std::str::from_utf8(document).context("the configuration is no UTF-8")?;
-    let document = roxmltree::Document::parse(text).context("the configuration is no XML")?;
-    let child = |node: roxmltree::Node<'_, '_>, name: &str| {
-        node.children().find(|child| child.tag_name().name() == name).and_then(|child| child.text()).map(str::to_owned)
-    };
-    let all = |name: &'static str| document.descendants().filter(move |node| node.tag_name().name() == name);
-    let hosts: Vec<(String, String)> =
-        all("Origin").filter_map(|origin| Some((child(origin, "Id")?, child(origin, "DomainName")?))).collect();
-    let groups: Vec<String> = all("OriginGroup").filter_map(|group| child(group, "Id")).collect();
-    let behaviors = all("DefaultCacheBehavior").chain(all("CacheBehavior"));
-    Ok(behaviors
-        .filter_map(|behavior| {
-            let path = child(behavior, "PathPattern").unwrap_or_else(|| "*".to_owned());
-            let target = child(behavior, "TargetOriginId")?;
-            let host = hosts.iter().find(|(id, _)| *id == target).map(|(_, host)| host.clone());
-            (!groups.contains(&target)).then_some((path, host))
-        })
-        .collect())
+    let Layout { origins, groups, behaviors } = Layout::read(document)?;
+    let host = |target: &String| origins.iter().find(|(id, _)| id == target).map(|(_, host)| host.clone());
+    let alone = behaviors.into_iter().filter(|(_, target)| !groups.contains(target));
+    Ok(alone.map(|(path, target)| (path, host(&target))).collect())
 }

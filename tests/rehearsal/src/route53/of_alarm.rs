@@ -32,17 +32,15 @@ impl OfAlarm {
 
     /// By the alarm's state (Developer Guide, "How Amazon Route 53 determines the status of health checks that monitor CloudWatch
     /// alarms"; there Route 53 reads the alarm's data itself, which comes to the same but for the moment). `before` is what it
-    /// said last. Assumed: a new check is healthy, as all are, and so is one whose alarm is gone.
+    /// said last. Assumed: without that it is taken for healthy before it is inverted, and so is one whose alarm is gone.
     pub(crate) fn is_healthy(&self, state: Option<&StateValue>, before: Option<bool>) -> bool {
-        let verdict = match state {
-            Some(StateValue::Ok) => true,
-            Some(StateValue::Alarm) => false,
-            _ => {
-                return self.disabled || self.without_data.map_or(before.unwrap_or(true), |well| well != self.inverted);
-            }
+        let said = match state {
+            Some(StateValue::Ok) => Some(true),
+            Some(StateValue::Alarm) => Some(false),
+            _ => self.without_data,
         };
         // As for checks of an endpoint (API Reference, `Disabled`, `Inverted`).
-        self.disabled || verdict != self.inverted
+        self.disabled || said.map_or(before.unwrap_or(!self.inverted), |well| well != self.inverted)
     }
 }
 
@@ -52,27 +50,33 @@ mod tests {
 
     use super::*;
 
-    fn example() -> OfAlarm {
+    fn example(without_data: Option<InsufficientDataHealthStatus>) -> OfAlarm {
         let alarm = AlarmIdentifier::builder().name("errors").region("us-east-1".into()).build().unwrap();
-        let config =
-            HealthCheckConfig::builder().r#type(HealthCheckType::CloudwatchMetric).alarm_identifier(alarm).build();
+        let config = HealthCheckConfig::builder().r#type(HealthCheckType::CloudwatchMetric).alarm_identifier(alarm);
+        let config = config.set_insufficient_data_health_status(without_data).build();
         OfAlarm::read(&config.unwrap()).unwrap()
     }
 
     #[test]
     fn it_says_what_the_alarm_says_and_without_data_what_it_is_told_to_or_said_last() {
         let (ok, alarm, none) = (StateValue::Ok, StateValue::Alarm, StateValue::InsufficientData);
-        for before in [None, Some(true), Some(false)] {
-            assert!(example().is_healthy(Some(&ok), before) && !example().is_healthy(Some(&alarm), before));
-            assert_eq!(example().is_healthy(Some(&none), before), before.unwrap_or(true));
-            for well in [true, false] {
-                let told = OfAlarm { without_data: Some(well), ..example() };
-                assert_eq!(told.is_healthy(Some(&none), before), well);
+        let (healthy, unhealthy) = (InsufficientDataHealthStatus::Healthy, InsufficientDataHealthStatus::Unhealthy);
+        let last = InsufficientDataHealthStatus::LastKnownStatus;
+        for inverted in [false, true] {
+            let check = |without_data| OfAlarm { inverted, ..example(without_data) };
+            for before in [None, Some(true), Some(false)] {
+                assert_eq!(check(None).is_healthy(Some(&ok), before), !inverted);
+                assert_eq!(check(None).is_healthy(Some(&alarm), before), inverted);
+                for state in [None, Some(&none)] {
+                    for remembers in [None, Some(last.clone())] {
+                        assert_eq!(check(remembers).is_healthy(state, before), before.unwrap_or(!inverted));
+                    }
+                    assert_eq!(check(Some(healthy.clone())).is_healthy(state, before), !inverted);
+                    assert_eq!(check(Some(unhealthy.clone())).is_healthy(state, before), inverted);
+                }
             }
         }
-        let inverted = OfAlarm { inverted: true, ..example() };
-        assert!(!inverted.is_healthy(Some(&ok), None) && inverted.is_healthy(Some(&alarm), None));
-        assert!(OfAlarm { disabled: true, ..example() }.is_healthy(Some(&alarm), Some(false)));
+        assert!(OfAlarm { disabled: true, ..example(None) }.is_healthy(Some(&alarm), Some(false)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::spelling::nearest;
 const DIRECTORY: &str = "tests/rehearsal/scenarios";
 
 /// Names that mean something else on the command line.
-const TAKEN: [&str; 6] = ["all", "compare", "default", "list", "permissions", "permissions-in-brief"];
+const TAKEN: [&str; 7] = ["all", "compare", "default", "list", "permissions", "permissions-in-brief", "provisioning"];
 
 /// Every script of every file, in the order of the files' names, and within a file in that of its layers.
 #[derive(Debug)]
