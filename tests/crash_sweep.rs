@@ -8,7 +8,7 @@
 
 #![expect(clippy::print_stdout, reason = "a run says how many points and continuations there were")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use failopen::alarm::AlarmState;
@@ -250,16 +250,11 @@ impl Undisturbed {
         Self { calls, before, done, gone: stage.inventory(), writes_of_delete }
     }
 
-    /// After which call of the Delete the request goes on to its end; `None`: after its last. From point to point another
+    /// After which call of the Delete the request goes on to its end; `None`: after its last. From overlap to overlap another
     /// write is taken, so that a sweep has all of them.
-    fn orders(&self, number: u64, moment: Moment) -> Vec<Option<u64>> {
+    fn orders(&self, overlap: usize) -> Vec<Option<u64>> {
         let writes = &self.writes_of_delete;
-        let after: Vec<u64> = if sweep::is_full() {
-            writes.clone()
-        } else {
-            let point = 2 * number + u64::from(moment == Moment::After);
-            writes.iter().cycle().skip((point % writes.len() as u64) as usize).take(1).copied().collect()
-        };
+        let after: Vec<u64> = if sweep::is_full() { writes.clone() } else { vec![writes[overlap % writes.len()]] };
         std::iter::once(None).chain(after.into_iter().map(Some)).collect()
     }
 
@@ -284,13 +279,20 @@ fn sweep(scene: &Scene) {
     let undisturbed = Undisturbed::run(scene);
     let points = undisturbed.points();
     let mut runs = BTreeMap::new();
+    let mut orders = BTreeSet::new();
     let mut failures = 0;
     for &(number, moment) in &points {
         for continuation in Undisturbed::continuations(number, moment) {
             let context = format!("{}: {moment:?} call {number}, then {continuation:?}", scene.name);
             // Every point is tried, whatever became of the ones before: where it fails tells more than that it does.
             let run = catch_unwind(AssertUnwindSafe(|| match continuation {
-                Continuation::OverlappingDelete => overlap(scene, &undisturbed, number, moment, &context),
+                Continuation::OverlappingDelete => {
+                    let overlaps: u64 = runs.get(&continuation).copied().unwrap_or_default();
+                    for order in undisturbed.orders(overlaps as usize) {
+                        orders.insert(order);
+                        overlap(scene, &undisturbed, (number, moment), order, &context);
+                    }
+                }
                 Continuation::Retry | Continuation::DeleteWithTheRealId | Continuation::DeleteWithAnInventedId => {
                     die(scene, &undisturbed, number, moment, continuation, &context);
                 }
@@ -307,6 +309,8 @@ fn sweep(scene: &Scene) {
     println!("{:<42} K={:<3} 2K={:<3} {}", scene.name, undisturbed.calls, points.len(), counts.join(", "));
     assert_eq!(failures, 0, "{}: runs that failed; each is printed above", scene.name);
     assert_eq!(runs.len(), CONTINUATIONS.len());
+    // All of them are tried somewhere, even in the small form.
+    assert_eq!(orders.len(), undisturbed.writes_of_delete.len() + 1, "{}: {orders:?}", scene.name);
     let expected = if sweep::is_full() { 2 * undisturbed.calls } else { undisturbed.calls };
     assert!(runs.values().all(|count| *count == expected), "{runs:?}");
 }
@@ -368,38 +372,42 @@ fn roll_back(scene: &Scene, undisturbed: &Undisturbed, number: u64, moment: Mome
 
 /// The Delete comes when the request has got to a point: it ends first, or the request ends while it is at work, after one
 /// of its writes.
-fn overlap(scene: &Scene, undisturbed: &Undisturbed, number: u64, moment: Moment, context: &str) {
-    for order in undisturbed.orders(number, moment) {
-        let context = format!("{context}, the request ends after call {order:?} of the Delete");
-        let world = furnished();
-        let mut stage = Stage::set(scene, &world);
-        let id = if scene.kind == "Create" { INVENTED_ID.to_owned() } else { real_id() };
-        stage.stack.physical_id = Some(id.clone());
-        let delete = stage.stack.request("Delete");
-        let mut running = stage.process(stage.request.clone());
-        running.advance(number, moment);
-        let mut deleting = stage.process(delete.clone());
-        match order {
-            None => {
-                deleting.finish();
-                running.finish();
-            }
-            Some(write) => {
-                deleting.advance(write, Moment::After);
-                running.finish();
-                deleting.finish();
-            }
+fn overlap(
+    scene: &Scene,
+    undisturbed: &Undisturbed,
+    (number, moment): (u64, Moment),
+    order: Option<u64>,
+    context: &str,
+) {
+    let context = format!("{context}, the request ends after call {order:?} of the Delete");
+    let world = furnished();
+    let mut stage = Stage::set(scene, &world);
+    let id = if scene.kind == "Create" { INVENTED_ID.to_owned() } else { real_id() };
+    stage.stack.physical_id = Some(id.clone());
+    let delete = stage.stack.request("Delete");
+    let mut running = stage.process(stage.request.clone());
+    running.advance(number, moment);
+    let mut deleting = stage.process(delete.clone());
+    match order {
+        None => {
+            deleting.finish();
+            running.finish();
         }
-        stage.deliver_continuations();
-        let answered = |answer: &failopen_tests::outbox::Answer| {
-            let answer: Value = serde_json::from_str(&answer.body).expect("JSON");
-            answer["RequestId"] == delete["RequestId"] && answer["Status"] == "SUCCESS"
-        };
-        let deleted = world.cloud.outbox().answers.iter().any(answered);
-        assert!(deleted, "{context}: {:?}", world.cloud.outbox().answers);
-        same(&context, &undisturbed.gone, &stage.inventory());
-        stage.is_in_order(&context);
+        Some(write) => {
+            deleting.advance(write, Moment::After);
+            running.finish();
+            deleting.finish();
+        }
     }
+    stage.deliver_continuations();
+    let answered = |answer: &failopen_tests::outbox::Answer| {
+        let answer: Value = serde_json::from_str(&answer.body).expect("JSON");
+        answer["RequestId"] == delete["RequestId"] && answer["Status"] == "SUCCESS"
+    };
+    let deleted = world.cloud.outbox().answers.iter().any(answered);
+    assert!(deleted, "{context}: {:?}", world.cloud.outbox().answers);
+    same(&context, &undisturbed.gone, &stage.inventory());
+    stage.is_in_order(&context);
 }
 
 macro_rules! scenes {

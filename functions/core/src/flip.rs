@@ -191,8 +191,8 @@ fn combined(sides: impl Iterator<Item = Option<Side>>) -> Posture {
 /// How old a request of react may be before flip refuses to act on it.
 const CONVERGE_LIFE: SignedDuration = SignedDuration::from_secs(120);
 
-/// Why a `converge` that has begun must not be written again: the ledger has moved on since. `begun_at` is the time of its intent, and
-/// whatever goes past a flip takes its intent out of the row: an operator, a newer flip, a record. No clock tells that.
+/// Why a `converge` that has begun must not be written again: the ledger has moved on since. `begun_at` is the time of its intent,
+/// which a newer flip, or the record of one, takes out of the row: no clock is needed to see that.
 pub fn begun_is_stale(row: &Row, begun_at: Timestamp, request: &Converge, now: Timestamp) -> Option<String> {
     let is_its_own = |pending: &PendingFlip| pending.at == begun_at && pending.to == request.posture;
     if !row.pending.as_ref().is_some_and(is_its_own) {
