@@ -1369,3 +1369,23 @@ fn writes_without_an_answer_that_somebody_undoes_at_once_are_one_flip_in_the_led
     assert_eq!(outcome(&world.flip(converge_now(&world, "bypassed"))), "changed");
     assert_eq!((puts(&world), world.row().automatic_flips_in_a_day(now(&world))), (3, 1));
 }
+
+#[test]
+fn a_request_that_could_do_the_opposite_of_what_it_says_is_refused() {
+    let world = World::standard();
+    for (request, word) in [
+        (with(bypass(), "dryRun", Value::Null), "field `dryRun` is null"),
+        (with(bypass(), "reason", json!("x".repeat(1_025))), "1025 characters, and 1024 are kept"),
+        (with(bypass(), "protection", json!("x".repeat(2_049))), "no name of a protection"),
+        (with(break_glass(), "action", json!("restore")), "exchange `from` and `to`, or say `bypass`"),
+        (
+            with(with(break_glass(), "from", json!("app & co")), "to", json!("failopen-www")),
+            "exchange `from` and `to`, or say `restore`",
+        ),
+    ] {
+        let failure = world.flip(request).expect_err("it is refused");
+        assert_eq!(failure.error_type, ErrorType::InvalidRequest, "{}", failure.message);
+        assert!(failure.message.contains(word), "{}", failure.message);
+    }
+    assert_eq!(puts(&world), 0);
+}

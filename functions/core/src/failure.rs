@@ -72,7 +72,11 @@ impl Failure {
         Self::new(
             ErrorType::LedgerUnavailable,
             format!(
-                "The ledger did not answer clearly ({fault}), so the outcome is not known. If the ledger has taken the request,                  automation acts on it within a minute, and a pin of it is in force. Ask for                  {{\"action\":\"status\",\"protection\":\"{name}\"}} before anything else, then run the same command again. To move                  traffic now, use break-glass:                  {{\"action\":\"bypass\",\"distribution\":\"…\",\"from\":\"…\",\"to\":\"…\",\"reason\":\"…\"}}."
+                "The ledger did not answer clearly ({fault}), so the outcome is not known. If the ledger has taken the request, \
+                 automation acts on it within a minute, and a pin of it is in force. Ask for \
+                 {{\"action\":\"status\",\"protection\":\"{name}\"}} before anything else, then run the same command again. To move \
+                 traffic now, use break-glass: \
+                 {{\"action\":\"bypass\",\"distribution\":\"…\",\"from\":\"…\",\"to\":\"…\",\"reason\":\"…\"}}."
             ),
         )
     }

@@ -8,6 +8,11 @@ use serde_json::{Map, Value};
 
 use crate::request::Expiry;
 
+/// Texts of people that stay in the ledger's row, and the characters that they may have: DynamoDB limits a row to 400 kB, and one
+/// that is full could take no flip any more.
+const KEPT: [&str; 2] = ["reason", "requestedBy"];
+const MOST: usize = 1_024;
+
 /// Reads fields and collects what is wrong with them.
 pub(crate) struct Fields<'a> {
     pub(crate) object: &'a Map<String, Value>,
@@ -23,6 +28,11 @@ impl<'a> Fields<'a> {
     pub(crate) fn text(&mut self, field: &str) -> Option<String> {
         match self.object.get(field) {
             None | Some(Value::Null) => None,
+            Some(Value::String(text)) if KEPT.contains(&field) && text.chars().count() > MOST => {
+                self.problems
+                    .push(format!("field `{field}` has {} characters, and {MOST} are kept", text.chars().count()));
+                None
+            }
             Some(Value::String(text)) if !text.trim().is_empty() => Some(text.clone()),
             Some(other) => {
                 self.problems.push(format!("field `{field}` is {other}, not a text with something in it"));
@@ -39,12 +49,20 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn protection(&mut self) -> Option<ProtectionName> {
-        self.required("protection").map(ProtectionName::new)
+        let name = self.required("protection")?;
+        let is_one = (1..=32).contains(&name.len())
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        if !is_one {
+            let rule = "no name of a protection, which has 1 to 32 characters of a-z, 0-9 and -, such as www";
+            self.problems.push(format!("field `protection` is {rule}"));
+            return None;
+        }
+        Some(ProtectionName::new(name))
     }
 
     pub(crate) fn flag(&mut self, field: &str) -> bool {
         match self.object.get(field) {
-            None | Some(Value::Null) => false,
+            None => false,
             Some(Value::Bool(flag)) => *flag,
             Some(Value::String(text)) if text == "true" => true,
             Some(Value::String(text)) if text == "false" => false,

@@ -219,6 +219,9 @@ fn read_flip(side: Side, fields: &mut Fields<'_>) -> Option<Request> {
     if from.is_some() && from == to {
         fields.problems.push("fields `from` and `to` name the same origin".to_owned());
     }
+    if let Some((from, to)) = from.as_deref().zip(to.as_deref()) {
+        fields.problems.extend(the_wrong_way_round(side, from, to));
+    }
     let paths = fields.paths();
     Some(Request::BreakGlass(BreakGlass {
         side,
@@ -230,4 +233,19 @@ fn read_flip(side: Side, fields: &mut Fields<'_>) -> Option<Request> {
         requested_by,
         dry_run,
     }))
+}
+
+/// Without the ledger nobody knows which of two origins is inspection, but those that Failopen makes say so by their ids.
+fn the_wrong_way_round(side: Side, from: &str, to: &str) -> Option<String> {
+    let is_inspection = |origin: &str| origin.starts_with("failopen-");
+    match side {
+        Side::Inspected if is_inspection(from) && !is_inspection(to) => Some(format!(
+            "`restore` leads to inspection, and that is `{from}`, which is in `from`: exchange `from` and `to`, or say `bypass`"
+        )),
+        Side::Bypassed if is_inspection(to) && !is_inspection(from) => Some(format!(
+            "`bypass` leads to the application, and `{to}`, which is in `to`, is inspection: exchange `from` and `to`, or say \
+             `restore`"
+        )),
+        Side::Inspected | Side::Bypassed => None,
+    }
 }

@@ -232,7 +232,7 @@ fn alarm(owner: &OwnerMark, observed: &Observed, findings: &mut Vec<Finding>) {
             Target::Engine,
             format!(
                 "there is an alarm {} that this resource did not make, and writing it would overwrite somebody's settings; \
-                 remove it or choose another Name",
+                 choose another Name (another protection may need that alarm)",
                 observed.alarm.name
             ),
         ));

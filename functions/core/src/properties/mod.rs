@@ -202,7 +202,8 @@ fn read_dns(reader: &mut Reader<'_>) -> Option<Dns> {
         );
         None
     };
-    let role = reader.optional("HostedZoneRoleArn", syntax::role_arn);
+    // Not shown where it is none: the two are easily mistaken for each other, and the external id is a secret.
+    let role = reader.optional_secret("HostedZoneRoleArn", syntax::role_arn);
     let external_id = reader.optional_secret("HostedZoneExternalId", syntax::external_id);
     if external_id.is_some() && !reader.is_given("HostedZoneRoleArn") {
         reader.report(

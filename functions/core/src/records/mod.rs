@@ -146,13 +146,18 @@ fn conflict(wanted: &MadeRecords, record: &RecordSet) -> Finding {
         Some(set) => format!("{} {} record with the identifier {set}", article(&record.routing), record.record_type),
         None => format!("{} {} record", article(&record.routing), record.record_type),
     };
+    let is_a_protections = record.set_identifier.as_ref().is_some_and(|set| set.starts_with("failopen-"));
+    let remedy = match is_a_protections {
+        true => "choose another name, and do not remove that record: it is a protection's, whose viewers need it",
+        false => "choose another name, or remove that record first",
+    };
     Finding::structural(
         Code::RecordConflict,
         "FailoverRecord",
         Target::Zone,
         format!(
             "{} in zone {} is already {which} -> {}, which this resource did not make or somebody changed; it is left as it \
-             is; choose another name, or remove that record first",
+             is; {remedy}",
             wanted.name,
             wanted.zone,
             record.values.join(", ")
