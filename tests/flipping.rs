@@ -61,7 +61,8 @@ fn with(mut request: Value, field: &str, value: Value) -> Value {
 
 fn error(answer: Result<Value, Failure>) -> ErrorType {
     let failure = answer.expect_err("the request was expected to fail");
-    assert!(failure.message.ends_with('.') && !failure.message.contains('\n'), "{}", failure.message);
+    let is_one_line = !failure.message.contains('\n') && !failure.message.contains("  ");
+    assert!(failure.message.ends_with('.') && is_one_line, "{}", failure.message);
     failure.error_type
 }
 

@@ -191,10 +191,29 @@ fn combined(sides: impl Iterator<Item = Option<Side>>) -> Posture {
 /// How old a request of react may be before flip refuses to act on it.
 const CONVERGE_LIFE: SignedDuration = SignedDuration::from_secs(120);
 
-/// Why a `converge` that has begun must not be written again: the ledger has moved on since. `begun_at` is the time of its intent,
-/// which a newer flip, or the record of one, takes out of the row: no clock is needed to see that.
-pub fn begun_is_stale(row: &Row, begun_at: Timestamp, request: &Converge, now: Timestamp) -> Option<String> {
-    let is_its_own = |pending: &PendingFlip| pending.at == begun_at && pending.to == request.posture;
+/// What an automatic flip began with.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// Of its intent, which a newer flip, or the record of one, takes out of the row: no clock is needed to see that.
+    pub at: Timestamp,
+    /// Whether its intent took the place of another one, which was over by this function's clock alone.
+    pub displaced: bool,
+    /// What is protected, and by which record, as the ledger had it then.
+    pub made: MadeDistribution,
+    pub record: Hostname,
+}
+
+/// Why a `converge` that has begun must not be written again after a write that was not accepted: the ledger has moved on since.
+/// `moved` says whether the distribution has changed since that write.
+pub fn begun_is_stale(row: &Row, begun: &Begun, moved: bool, request: &Converge, now: Timestamp) -> Option<String> {
+    // If the other flip was not over, the change is its doing.
+    if begun.displaced && moved {
+        return Some("another flip was begun before it, and the distribution has changed: react decides anew".into());
+    }
+    if row.made.distribution.as_ref() != Some(&begun.made) || row.spec.failover_record != begun.record {
+        return Some("an Update has changed what is protected: react decides anew within a minute".into());
+    }
+    let is_its_own = |pending: &PendingFlip| pending.at == begun.at && pending.to == request.posture;
     if !row.pending.as_ref().is_some_and(is_its_own) {
         return Some("another flip has taken its place in the ledger since it was begun".into());
     }

@@ -199,16 +199,34 @@ fn a_flip_whose_end_is_not_known_holds_a_request_as_long_as_its_maker_may_live()
 #[test]
 fn a_flip_that_has_begun_goes_on_while_its_own_intent_is_in_the_ledger_and_nothing_has_come_since() {
     let request = request(Side::Bypassed, 10);
-    let begun = |seconds, to| PendingFlip { to, ..begun(seconds) };
-    let ask = |row: &Row| begun_is_stale(row, ago(5), &request, noon());
-    let own = Row { pending: Some(begun(5, Side::Bypassed)), ..sample::row() };
-    assert_eq!(ask(&own), None);
-    for pending in [None, Some(begun(6, Side::Bypassed)), Some(begun(5, Side::Inspected))] {
-        let because = ask(&Row { pending, ..own.clone() });
-        assert!(because.as_ref().is_some_and(|because| because.contains("taken its place")), "{because:?}");
+    let pending = |seconds, to| Some(PendingFlip { to, ..begun(seconds) });
+    let (_, row) = sample::provisioned();
+    let own = Row { pending: pending(5, Side::Bypassed), ..row };
+    let begun = Begun {
+        at: ago(5),
+        displaced: false,
+        made: own.made.distribution.clone().expect("wired"),
+        record: own.spec.failover_record.clone(),
+    };
+    let displaced = Begun { displaced: true, ..begun.clone() };
+    let ask = |row: &Row, begun: &Begun, moved| begun_is_stale(row, begun, moved, &request, noon());
+    for (begun, moved) in [(&begun, false), (&begun, true), (&displaced, false)] {
+        assert_eq!(ask(&own, begun, moved), None);
     }
-    let because = ask(&Row { pin: Some(pin(PinPosture::Hold, 1, None)), ..own });
-    assert!(because.as_ref().is_some_and(|because| because.contains("pinned")), "{because:?}");
+    let held_for = |word: &str, row: &Row, begun: &Begun| {
+        let because = ask(row, begun, true).unwrap_or_else(|| panic!("it is held for `{word}`"));
+        assert!(because.contains(word), "{because}");
+    };
+    held_for("was begun before it", &own, &displaced);
+    for pending in [None, pending(6, Side::Bypassed), pending(5, Side::Inspected)] {
+        held_for("taken its place", &Row { pending, ..own.clone() }, &begun);
+    }
+    held_for("pinned", &Row { pin: Some(pin(PinPosture::Hold, 1, None)), ..own.clone() }, &begun);
+    let other_record = Begun { record: Hostname::new("cq-origin-new.cq-route.com"), ..begun.clone() };
+    held_for("Update", &own, &other_record);
+    let mut other_behaviors = begun;
+    other_behaviors.made.behaviors.clear();
+    held_for("Update", &own, &other_behaviors);
 }
 
 #[test]

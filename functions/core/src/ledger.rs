@@ -318,6 +318,18 @@ impl Row {
         self.flips.iter().rev().find(|flip| flip.by == FlippedBy::Automation)
     }
 
+    /// Whether a flip towards `to` that was begun at `begun_at` is recorded already, by another invocation that made the same change.
+    /// `answered`: its own write was accepted for certain, so that it is one of its own unless the other came after it.
+    pub fn has_counted(&self, to: Side, begun_at: Timestamp, answered: bool) -> bool {
+        if self.flips.iter().any(|flip| flip.to == to && flip.at >= begun_at) {
+            return true;
+        }
+        // Two clocks may disagree about that. A write without an answer whose intent went with the record of such a flip was that
+        // one.
+        let is_begun = self.pending.as_ref().is_some_and(|pending| pending.at == begun_at && pending.to == to);
+        !answered && !is_begun && self.flips.last().is_some_and(|flip| flip.to == to)
+    }
+
     /// Records a flip that happened and forgets that it was pending.
     pub fn record_flip(&mut self, flip: Flip) {
         self.pending = None;

@@ -191,3 +191,28 @@ fn a_flip_is_awaited_as_long_as_it_may_live() {
         assert_eq!(row.awaits_flip(noon()), left.map(SignedDuration::from_secs), "{ago_seconds}");
     }
 }
+
+#[test]
+fn a_flip_is_counted_once_whatever_two_clocks_say_and_one_that_came_back_is_counted_again() {
+    let begun = |to| PendingFlip {
+        at: ago(-120),
+        from: Posture::Inspected,
+        to,
+        by: FlippedBy::Automation,
+        reason: "AlarmActive".to_owned(),
+        requested_by: None,
+    };
+    let after = |to, pending| Row { flips: vec![flip(to, FlippedBy::Automation, 0)], pending, ..row() };
+    let (there, back) = (Side::Bypassed, Side::Inspected);
+    // Recorded since it was begun, by whatever clock.
+    assert!(after(there, None).has_counted(there, ago(1), true) && after(there, None).has_counted(there, ago(0), true));
+    assert!(!after(back, None).has_counted(there, ago(1), false));
+    // Recorded, by that clock, before it was begun.
+    let ahead = ago(-120);
+    assert!(after(there, None).has_counted(there, ahead, false));
+    assert!(after(there, Some(begun(back))).has_counted(there, ahead, false), "another one's intent");
+    assert!(!after(there, None).has_counted(there, ahead, true), "its own write was answered");
+    assert!(!after(there, Some(begun(there))).has_counted(there, ahead, false), "nobody has recorded it");
+    assert!(!after(back, None).has_counted(there, ahead, false), "the last one went the other way");
+    assert!(!row().has_counted(there, ahead, false));
+}

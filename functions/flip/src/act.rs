@@ -335,7 +335,8 @@ fn ledger_unread(id: &DistributionId, last: &Sent, present: &ETag, why: &str) ->
         return in_doubt(id, ErrorType::LedgerUnavailable, &format!("the ledger could not be read ({why})"));
     }
     let message = format!(
-        "Distribution {id} was not flipped: a write was not accepted ({}), and then the ledger could not be read ({why}), which says          whether the flip is still wanted; react asks again within a minute. DNS failover (layer 1) does not depend on this.",
+        "Distribution {id} was not flipped: a write was not accepted ({}), and then the ledger could not be read ({why}), which says \
+         whether the flip is still wanted; react asks again within a minute. DNS failover (layer 1) does not depend on this.",
         last.fault
     );
     Failed { failure: Failure::new(ErrorType::LedgerUnavailable, message), in_doubt: false }

@@ -3,6 +3,7 @@
 use failopen::id::{PathPattern, ProtectionName};
 use failopen::ledger::PinPosture;
 use failopen::posture::Side;
+use failopen::properties;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
@@ -49,15 +50,13 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn protection(&mut self) -> Option<ProtectionName> {
-        let name = self.required("protection")?;
-        let is_one = (1..=32).contains(&name.len())
-            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        if !is_one {
+        let text = self.required("protection")?;
+        let name = properties::protection_name(&text);
+        if name.is_none() {
             let rule = "no name of a protection, which has 1 to 32 characters of a-z, 0-9 and -, such as www";
             self.problems.push(format!("field `protection` is {rule}"));
-            return None;
         }
-        Some(ProtectionName::new(name))
+        name
     }
 
     pub(crate) fn flag(&mut self, field: &str) -> bool {

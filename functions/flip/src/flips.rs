@@ -4,9 +4,9 @@ use failopen::amend::{Amendment, Unamended, amend};
 use failopen::decision::Decision;
 use failopen::document::Document;
 use failopen::failure::Failure;
-use failopen::flip::{self, FlipPlan};
-use failopen::id::{Hostname, ProtectionName};
-use failopen::ledger::{FlippedBy, MadeDistribution, Pin, PinPosture, Versioned};
+use failopen::flip::{self, Begun, FlipPlan};
+use failopen::id::ProtectionName;
+use failopen::ledger::{FlippedBy, Pin, PinPosture, Versioned};
 use failopen::limits::{SPARE, within};
 use failopen::port::{Apply, Clock, Converge, Fault, Metric, Observe};
 use failopen::posture::{Posture, Side};
@@ -146,7 +146,8 @@ pub(crate) async fn converge<C: Observe + Apply, K: Clock>(
     let written = amend(cloud, &request.protection, |row| {
         if intent.is_in(row) {
             // An earlier attempt of this very write was applied, although nobody said so.
-            moved_on = flip::begun_is_stale(row, intent.at, request, now);
+            let begun = begun_with(&scene, &intent, displaced);
+            moved_on = flip::begun_is_stale(row, &begun, false, request, now);
             return if moved_on.is_some() { intent.withdraw(row) } else { Amendment::Leave };
         }
         row.record_pending(found);
@@ -164,19 +165,13 @@ pub(crate) async fn converge<C: Observe + Apply, K: Clock>(
         return Ok(held(&scene, &why, now));
     }
     let scene = as_written(cloud, scene, written, &intent).await?;
-    let begun =
-        Begun { at: intent.at, displaced, made: scene.made.clone(), record: scene.row.spec.failover_record.clone() };
+    let begun = begun_with(&scene, &intent, displaced);
     let may_go_on = async |moved: bool| still_wanted(cloud, clock, request, &begun, moved).await;
     carry_out(cloud, clock, deadline, scene, intent, may_go_on).await.map_err(|failed| failed.failure)
 }
 
-/// What a `converge` began with.
-struct Begun {
-    at: Timestamp,
-    /// Whether its intent took the place of another one.
-    displaced: bool,
-    made: MadeDistribution,
-    record: Hostname,
+fn begun_with(scene: &Scene, intent: &Intent, displaced: bool) -> Begun {
+    Begun { at: intent.at, displaced, made: scene.made.clone(), record: scene.row.spec.failover_record.clone() }
 }
 
 /// Why a `converge` must not be written again after a write that was not accepted.
@@ -187,19 +182,9 @@ async fn still_wanted<C: Observe, K: Clock>(
     begun: &Begun,
     moved: bool,
 ) -> Result<Option<String>, Fault> {
-    // The other flip was over by this function's clock alone. If it was not, the change is its doing.
-    if begun.displaced && moved {
-        let why =
-            "another flip was begun before it, and the distribution has changed: react decides anew within a minute";
-        return Ok(Some(why.to_owned()));
-    }
-    let Some(Versioned { row, .. }) = cloud.row(&request.protection).await? else {
-        return Ok(Some("the protection is not in the ledger any more".to_owned()));
-    };
-    if row.made.distribution.as_ref() != Some(&begun.made) || row.spec.failover_record != begun.record {
-        return Ok(Some("an Update has changed what is protected: react decides anew within a minute".to_owned()));
-    }
-    Ok(flip::begun_is_stale(&row, begun.at, request, clock.now()))
+    let gone = || Some("the protection is not in the ledger any more".to_owned());
+    let found = cloud.row(&request.protection).await?;
+    Ok(found.map_or_else(gone, |found| flip::begun_is_stale(&found.row, begun, moved, request, clock.now())))
 }
 
 fn held(scene: &Scene, why: &str, now: Timestamp) -> Answer {

@@ -26,11 +26,7 @@ pub(crate) async fn record<C: Observe + Apply>(
 ) -> Result<Counted, Unamended> {
     let mut counted = Counted::Now;
     let amended = amend(cloud, name, |row| {
-        let since = row.flips.iter().any(|flip| flip.to == intent.to && flip.at >= intent.at);
-        // Two clocks may disagree about that. A write without an answer whose intent went with the record of such a flip was that one.
-        let is_last = row.flips.last().is_some_and(|flip| flip.to == intent.to);
-        let is_that_one = acted.status.is_none() && is_last && !intent.is_in(row);
-        if !acted.changed || since || is_that_one {
+        if !acted.changed || row.has_counted(intent.to, intent.at, acted.status.is_some()) {
             counted = Counted::Already;
             return intent.withdraw(row);
         }

@@ -2,6 +2,7 @@
 
 use failopen::id::{DistributionId, OriginId, PathPattern, ProtectionName};
 use failopen::ledger::PinPosture;
+use failopen::mark::is_marked;
 use failopen::port::Converge;
 use failopen::posture::Side;
 use jiff::{SignedDuration, Timestamp};
@@ -237,12 +238,11 @@ fn read_flip(side: Side, fields: &mut Fields<'_>) -> Option<Request> {
 
 /// Without the ledger nobody knows which of two origins is inspection, but those that Failopen makes say so by their ids.
 fn the_wrong_way_round(side: Side, from: &str, to: &str) -> Option<String> {
-    let is_inspection = |origin: &str| origin.starts_with("failopen-");
     match side {
-        Side::Inspected if is_inspection(from) && !is_inspection(to) => Some(format!(
+        Side::Inspected if is_marked(from) && !is_marked(to) => Some(format!(
             "`restore` leads to inspection, and that is `{from}`, which is in `from`: exchange `from` and `to`, or say `bypass`"
         )),
-        Side::Bypassed if is_inspection(to) && !is_inspection(from) => Some(format!(
+        Side::Bypassed if is_marked(to) && !is_marked(from) => Some(format!(
             "`bypass` leads to the application, and `{to}`, which is in `to`, is inspection: exchange `from` and `to`, or say \
              `restore`"
         )),

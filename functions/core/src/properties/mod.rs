@@ -93,7 +93,12 @@ pub fn parse(properties: &Map<String, Value>) -> Result<Spec, Invalid> {
 
 /// The name alone: Delete needs nothing else, and the rest may be in a form that was accepted long ago.
 pub fn name(properties: &Map<String, Value>) -> Option<ProtectionName> {
-    properties.get("Name").and_then(reader::text_of).and_then(|text| syntax::name(&text).ok())
+    properties.get("Name").and_then(reader::text_of).and_then(|text| protection_name(&text))
+}
+
+/// A text as the name of a protection; `None` where it cannot be one, so that nothing is under it.
+pub fn protection_name(text: &str) -> Option<ProtectionName> {
+    syntax::name(text).ok()
 }
 
 fn read(reader: &mut Reader<'_>) -> Option<Spec> {

@@ -7,6 +7,7 @@ pub use adoption::AdoptedSets;
 use crate::finding::{Code, Finding, Target};
 use crate::id::{HealthCheckId, OwnerMark, ProtectionName};
 use crate::ledger::{MadeRecords, Replaced, Row};
+use crate::mark::is_marked;
 use crate::port::{ChangeAction, FailoverRole, RecordChange, RecordSet};
 use crate::spec::{Spec, Zone};
 
@@ -146,7 +147,7 @@ fn conflict(wanted: &MadeRecords, record: &RecordSet) -> Finding {
         Some(set) => format!("{} {} record with the identifier {set}", article(&record.routing), record.record_type),
         None => format!("{} {} record", article(&record.routing), record.record_type),
     };
-    let is_a_protections = record.set_identifier.as_ref().is_some_and(|set| set.starts_with("failopen-"));
+    let is_a_protections = record.set_identifier.as_deref().is_some_and(is_marked);
     let remedy = match is_a_protections {
         true => "choose another name, and do not remove that record: it is a protection's, whose viewers need it",
         false => "choose another name, or remove that record first",
