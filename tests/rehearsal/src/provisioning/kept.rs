@@ -63,8 +63,7 @@ async fn drift(stage: &Stage<'_>, act: &Act) -> Result<()> {
             }
             ensure!(told["posture"] == "foreign", "expected the posture foreign, and saw {}", told["posture"]);
             stage.tick(&act.deployment.react).await?;
-            let after = act.picture(stage).await?.since(&changed);
-            ensure!(after.is_empty(), "expected hands off, and saw {after}");
+            act.is_still(stage, &changed, "hands off").await?;
             step.saw("posture foreign; after a tick nothing was put back behind anyone's back");
 
             stage.aws.write_distribution(id, &text).await?;
@@ -73,8 +72,7 @@ async fn drift(stage: &Stage<'_>, act: &Act) -> Result<()> {
             step.did("changed all three back");
             let none = status(stage, act)?;
             ensure!(none["drift"] == json!([]), "expected no drift any more, and saw {}", none["drift"]);
-            let after = act.picture(stage).await?.since(&before);
-            ensure!(after.is_empty(), "expected everything as before, and saw {after}");
+            act.is_still(stage, &before, "everything as before").await?;
             step.saw("status tells of no drift any more");
             Ok(())
         })
@@ -95,21 +93,18 @@ async fn retained(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> 
             ensure!(status == "UPDATE_COMPLETE", "expected UPDATE_COMPLETE, and saw {status}");
             let made = writes.made()?;
             ensure!(made.is_empty(), "expected no write, and saw {made:?}");
-            let change = act.picture(stage).await?.since(&before);
-            ensure!(change.is_empty(), "expected everything to stay, and saw {change}");
+            act.is_still(stage, &before, "everything to stay").await?;
             step.saw("taken out of the stack: everything stays, and no call was made that changes anything");
             works(stage, act)?;
             step.saw("status, bypass, restore and unpin work as before");
-            let change = act.picture(stage).await?.since(&before);
-            ensure!(change.is_empty(), "expected everything as before, and saw {change}");
+            act.is_still(stage, &before, "everything as before").await?;
 
             let mut writes = Writes::listen(stage);
             let status = stack.update(Variant::AsItIs, &stack.settings, step).await?;
             ensure!(status == "UPDATE_COMPLETE", "expected UPDATE_COMPLETE, and saw {status}: {}", stack.failure()?);
             let made = writes.made()?;
             ensure!(made.is_empty(), "expected no write, and saw {made:?}");
-            let change = act.picture(stage).await?.since(&before);
-            ensure!(change.is_empty(), "expected everything as before, and saw {change}");
+            act.is_still(stage, &before, "everything as before").await?;
             step.saw("put back under the same logical id: taken over as it is, without a write");
             Ok(())
         })
@@ -128,8 +123,7 @@ async fn left(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> Resu
             let kept = act.picture(stage).await?;
             let status = stack.delete(step).await?;
             ensure!(status == "DELETE_COMPLETE", "expected DELETE_COMPLETE, and saw {status}");
-            let change = act.picture(stage).await?.since(&kept);
-            ensure!(change.is_empty(), "expected everything to stay, and saw {change}");
+            act.is_still(stage, &kept, "everything to stay").await?;
             works(stage, act)?;
             step.saw("the stack is gone; records, check, alarm, origin, targets and row stay, and flips work");
 
@@ -143,8 +137,7 @@ async fn left(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> Resu
             step.saw(reason);
             let status = stack.delete(step).await?;
             ensure!(status == "DELETE_COMPLETE", "expected the refused stack to be deleted, and saw {status}");
-            let change = act.picture(stage).await?.since(&kept);
-            ensure!(change.is_empty(), "expected everything to stay, and saw {change}");
+            act.is_still(stage, &kept, "everything to stay").await?;
 
             Ok(())
         })

@@ -178,8 +178,7 @@ async fn refused(stage: &Stage<'_>, act: &Act) -> Result<()> {
                     step.saw(reason);
                     ensure!(stack.delete(step).await? == "DELETE_COMPLETE", "the refused stack could not be deleted");
                 }
-                let change = act.picture(stage).await?.since(&before);
-                ensure!(change.is_empty(), "expected nothing to have changed, and saw {change}");
+                act.is_still(stage, &before, "nothing to have changed").await?;
                 step.saw("nothing has changed");
                 Ok(())
             },
@@ -222,8 +221,7 @@ async fn apart(stage: &Stage<'_>, act: &Act) -> Result<()> {
             let restore = json!({"action": "restore", "protection": "www-api", "reason": "the trial is over"});
             stage.tools.invoke(&act.deployment.flip, &restore)?;
             stage.tools.invoke(&act.deployment.flip, &json!({"action": "unpin", "protection": "www-api"}))?;
-            let change = act.picture(stage).await?.since(&before);
-            ensure!(change.is_empty(), "expected everything as before, and saw {change}");
+            act.is_still(stage, &before, "everything as before").await?;
             step.saw("restored: the distribution is byte for byte what it was before");
             Ok(())
         })
@@ -239,8 +237,7 @@ async fn removed(stage: &Stage<'_>, act: &Act) -> Result<()> {
             let status = settled(stage, STACK, PATIENCE, step).await?;
             ensure!(status == "DELETE_COMPLETE", "expected DELETE_COMPLETE, and saw {status}");
             let looks = vigil.end()?;
-            let change = act.picture(stage).await?.since(&act.bare);
-            ensure!(change.is_empty(), "expected nothing to be left, and saw {change}");
+            act.is_still(stage, &act.bare, "nothing to be left").await?;
             step.saw(format!(
                 "both distributions are byte for byte what they were, and nothing is left ({looks} looks meanwhile)"
             ));

@@ -10,7 +10,7 @@ mod updates;
 mod vigil;
 mod writes;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::deployment::{Deployment, STACK};
 use crate::play::{self, by_hand};
@@ -49,6 +49,13 @@ impl Act {
     async fn picture(&self, stage: &Stage<'_>) -> Result<Picture> {
         Picture::take(stage, &self.site, &self.other_zone).await
     }
+
+    /// Makes sure that the account is as it was, to the byte. `wanted` says what was expected, for a failure.
+    async fn is_still(&self, stage: &Stage<'_>, before: &Picture, wanted: &str) -> Result<()> {
+        let change = self.picture(stage).await?.since(before);
+        ensure!(change.is_empty(), "expected {wanted}, and saw {change}");
+        Ok(())
+    }
 }
 
 /// The same engine, allowed to touch what the updates lead to.
@@ -80,11 +87,7 @@ async fn released(stage: &Stage<'_>, act: &Act) -> Result<()> {
     stage
         .narration
         .step("Of all these lives nothing is left", async |step| {
-            let left = act.picture(stage).await?.since(&act.bare);
-            anyhow::ensure!(
-                left.is_empty(),
-                "expected the account as it was before the first protection, and saw {left}"
-            );
+            act.is_still(stage, &act.bare, "the account as it was before the first protection").await?;
             step.saw(
                 "both distributions are byte for byte what they were; no record, check, alarm or live row is left",
             );

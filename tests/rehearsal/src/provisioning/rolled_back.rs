@@ -39,8 +39,7 @@ async fn refused(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> R
             }
             let made = writes.made()?;
             ensure!(made.is_empty(), "expected no write, and saw {made:?}");
-            let change = act.picture(stage).await?.since(&before);
-            ensure!(change.is_empty(), "expected nothing to have changed, and saw {change}");
+            act.is_still(stage, &before, "nothing to have changed").await?;
             step.saw("no call was made that changes anything, and nothing has changed");
             Ok(())
         })
@@ -89,8 +88,7 @@ async fn half_way(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> 
                     expected.iter().all(|operation| made.contains(operation)),
                     "expected all of {expected:?}, and saw {made:?}"
                 );
-                let change = act.picture(stage).await?.since(&before);
-                ensure!(change.is_empty(), "expected everything as before, and saw {change}");
+                act.is_still(stage, &before, "everything as before").await?;
                 let looks = vigil.end()?;
                 step.saw(format!(
                     "{status}: everything is as before, to the byte; every behaviour led somewhere in {looks} looks"

@@ -121,8 +121,7 @@ async fn there_and_back(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_
                 told.join(" "),
                 change.writes
             );
-            let difference = act.picture(stage).await?.since(&before);
-            ensure!(difference.is_empty(), "expected the old values to end where they began, and saw {difference}");
+            act.is_still(stage, &before, "the old values to end where they began").await?;
             let looks = vigil.end()?;
             step.saw(format!(
                 "and back: everything is as before, to the byte; every behaviour led somewhere in {looks} looks"
