@@ -50,13 +50,13 @@ fn dns_fails_over_with_every_function_deleted() {
     played(scenario, "end-to-end-functions-removed");
 }
 
-/// One play at a time beside the default one, as many as `cargo rehearse all` has go on: in scaled time, a machine that is busy
-/// looks like a slow service.
+/// One outage at a time beside what is played without viewers' clocks: in scaled time, a machine that is busy looks like a slow
+/// service.
 static STAGE: Mutex<()> = Mutex::new(());
 
 /// Plays in a directory of its own, because `cargo rehearse` may be running, and returns what was told.
 fn played(scenario: Scenario, run: &str) -> String {
-    let _turn = (scenario != Scenario::Default).then(|| STAGE.lock().unwrap_or_else(PoisonError::into_inner));
+    let _turn = matches!(scenario, Scenario::Outage(_)).then(|| STAGE.lock().unwrap_or_else(PoisonError::into_inner));
     let script = Script::default();
     let narration = Narration::plain(Box::new(script.clone()));
     let ending = rehearse(&scenario, run, &Options::default(), &narration, std::future::pending());

@@ -11,6 +11,7 @@ use crate::ledger::{Lifecycle, MadeDistribution, PendingFlip, PinPosture, Row};
 use crate::limits::FLIP_LIFE;
 use crate::port::Converge;
 use crate::posture::{Posture, Side};
+use crate::quote::quoted;
 use crate::spec::EdgeFailOpen;
 
 /// One behaviour that changes its target.
@@ -137,6 +138,35 @@ pub fn plan_break_glass(
 ) -> Result<FlipPlan, FlipRefusal> {
     // `to` plays the application's part: the words of the plan are turned round by the caller where it is a restore.
     plan_paths(document, from, to, paths.iter(), Side::Bypassed)
+}
+
+/// Everything for which a break-glass flip cannot be planned, one sentence's part each, and what it could have named instead:
+/// whoever types ids in the middle of an outage should not have to try them one by one.
+pub fn break_glass_faults(document: &Document, from: &OriginId, to: &OriginId, paths: &[PathPattern]) -> String {
+    let mut faults = Vec::new();
+    for (field, origin) in [("from", from), ("to", to)] {
+        if document.origin(origin).is_none() {
+            faults.push(format!("it has no origin {}, which `{field}` names", quoted(origin.as_str())));
+        }
+    }
+    for path in paths {
+        match document.behavior(path) {
+            None => faults.push(format!("it has no behaviour {}", quoted(path.as_str()))),
+            Some(behavior) if behavior.target != *from && behavior.target != *to => {
+                faults.push(format!("behaviour {path} targets `{}`, which is neither `from` nor `to`", behavior.target));
+            }
+            Some(_) => {}
+        }
+    }
+    let origins = document.origins().iter().map(|origin| format!("`{}` ({})", origin.id, origin.domain_name));
+    let behaviors =
+        document.behaviors().iter().map(|behavior| format!("{} to `{}`", behavior.path_pattern, behavior.target));
+    format!(
+        "{}. Its origins: {}. Its behaviours: {}",
+        faults.join(", "),
+        origins.collect::<Vec<_>>().join(", "),
+        behaviors.collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn plan_paths<'p>(

@@ -33,6 +33,7 @@ pub mod posture;
 pub mod preflight;
 pub mod probe;
 pub mod properties;
+pub mod quote;
 pub mod reach;
 pub mod records;
 pub mod resolution;

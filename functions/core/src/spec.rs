@@ -76,6 +76,29 @@ impl fmt::Debug for ZoneRole {
     }
 }
 
+/// What a protection takes permission to touch, as far as it can be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    pub distribution: Option<DistributionId>,
+    /// Where the zone's records are ours to make.
+    pub record: Option<Hostname>,
+    pub zone: Option<HostedZoneId>,
+    /// ARN.
+    pub zone_role: Option<String>,
+}
+
+impl Touched {
+    pub fn by(spec: &Spec) -> Self {
+        let zone = spec.dns.zone();
+        Self {
+            distribution: Some(spec.distribution.clone()),
+            record: zone.map(|_| spec.failover_record.clone()),
+            zone: zone.map(|zone| zone.id.clone()),
+            zone_role: zone.and_then(|zone| zone.role.as_ref()).map(|role| role.arn.clone()),
+        }
+    }
+}
+
 /// The health check on inspection: ours, or one that exists already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]

@@ -1,13 +1,14 @@
 //! Break-glass: a flip by distribution and origin ids alone. It works when the ledger does not, and tells it nothing:
 //! automation later leaves the result to operators (`AwaitingOperator`).
 
-use failopen::failure::Failure;
-use failopen::flip::plan_break_glass;
+use failopen::document::Document;
+use failopen::failure::{ErrorType, Failure};
+use failopen::flip::{break_glass_faults, plan_break_glass};
 use failopen::port::{Apply, Clock, Observe};
 use failopen::posture::{Posture, Side};
 use jiff::Timestamp;
 
-use crate::act::{act, read, refused};
+use crate::act::{act, read};
 use crate::answer::{Answer, Change, Distribution, Outcome};
 use crate::request::BreakGlass;
 
@@ -20,10 +21,10 @@ pub(crate) async fn break_glass<C: Observe + Apply, K: Clock>(
 ) -> Result<Answer, Failure> {
     let id = &request.distribution;
     let seen = read(cloud, id).await?;
-    let plan = |document: &failopen::document::Document| {
+    let plan = |document: &Document| {
         plan_break_glass(document, &request.from, &request.to, &request.paths)
     };
-    let planned = plan(&seen.document).map_err(|refusal| refused(id, &refusal))?;
+    let planned = plan(&seen.document).map_err(|_| misnamed(&seen.document, request))?;
     let action = match request.side {
         Side::Bypassed => "bypass",
         Side::Inspected => "restore",
@@ -79,4 +80,17 @@ pub(crate) async fn break_glass<C: Observe + Apply, K: Clock>(
         pin: None,
         at: clock.now(),
     })
+}
+
+/// Nothing was provisioned that could be deployed again: what was typed does not fit, so it is told what would.
+fn misnamed(document: &Document, request: &BreakGlass) -> Failure {
+    let BreakGlass { distribution, from, to, paths, .. } = request;
+    let faults = break_glass_faults(document, from, to, paths);
+    Failure::new(
+        ErrorType::ForeignTarget,
+        format!(
+            "Nothing was changed in distribution {distribution}: {faults}. Send the same again with `from`, `to` and `paths` out of \
+             these; \"dryRun\":true shows the change without making it."
+        ),
+    )
 }

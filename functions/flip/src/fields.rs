@@ -1,9 +1,10 @@
 //! Fields of a request, read one by one; what is wrong with each is collected, so that all of it is said at once.
 
-use failopen::id::{PathPattern, ProtectionName};
+use failopen::id::{DistributionId, PathPattern, ProtectionName};
 use failopen::ledger::PinPosture;
 use failopen::posture::Side;
 use failopen::properties;
+use failopen::quote::{json, quoted};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
@@ -36,7 +37,7 @@ impl<'a> Fields<'a> {
             }
             Some(Value::String(text)) if !text.trim().is_empty() => Some(text.clone()),
             Some(other) => {
-                self.problems.push(format!("field `{field}` is {other}, not a text with something in it"));
+                self.problems.push(format!("field `{field}` is {}, not a text with something in it", json(other)));
                 None
             }
         }
@@ -44,19 +45,36 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn required(&mut self, field: &str) -> Option<String> {
         if matches!(self.object.get(field), None | Some(Value::Null)) {
-            self.problems.push(format!("field `{field}` is missing"));
+            self.problems.push(format!("field `{field}` is missing{}", hint(field)));
         }
         self.text(field)
     }
 
     pub(crate) fn protection(&mut self) -> Option<ProtectionName> {
         let text = self.required("protection")?;
-        let name = properties::protection_name(&text);
+        self.name_of_protection(&text)
+    }
+
+    /// For an action that without it is about all of them.
+    pub(crate) fn protection_if_given(&mut self) -> Option<ProtectionName> {
+        let text = self.text("protection")?;
+        self.name_of_protection(&text)
+    }
+
+    fn name_of_protection(&mut self, text: &str) -> Option<ProtectionName> {
+        let name = properties::protection_name(text);
         if name.is_none() {
-            let rule = "no name of a protection, which has 1 to 32 characters of a-z, 0-9 and -, such as www";
-            self.problems.push(format!("field `protection` is {rule}"));
+            let rule = "not the name of a protection, which has 1 to 32 characters of a-z, 0-9 and -, such as www";
+            self.problems.push(format!("field `protection` is {}, {rule}", quoted(text)));
         }
         name
+    }
+
+    pub(crate) fn distribution(&mut self) -> Option<DistributionId> {
+        let text = self.required("distribution")?;
+        properties::distribution_id(&text)
+            .map_err(|rule| self.problems.push(format!("field `distribution` is {}: {rule}", quoted(&text))))
+            .ok()
     }
 
     pub(crate) fn flag(&mut self, field: &str) -> bool {
@@ -66,7 +84,7 @@ impl<'a> Fields<'a> {
             Some(Value::String(text)) if text == "true" => true,
             Some(Value::String(text)) if text == "false" => false,
             Some(other) => {
-                self.problems.push(format!("field `{field}` is {other}, not true or false"));
+                self.problems.push(format!("field `{field}` is {}, not true or false", json(other)));
                 false
             }
         }
@@ -77,7 +95,7 @@ impl<'a> Fields<'a> {
             "inspected" => Some(Side::Inspected),
             "bypassed" => Some(Side::Bypassed),
             other => {
-                self.problems.push(format!("field `posture` is `{other}`, not inspected or bypassed"));
+                self.problems.push(format!("field `posture` is {}, not inspected or bypassed", quoted(other)));
                 None
             }
         }
@@ -89,7 +107,7 @@ impl<'a> Fields<'a> {
             "bypassed" => Some(PinPosture::Bypassed),
             "hold" => Some(PinPosture::Hold),
             other => {
-                self.problems.push(format!("field `posture` is `{other}`, not inspected, bypassed or hold"));
+                self.problems.push(format!("field `posture` is {}, not inspected, bypassed or hold", quoted(other)));
                 None
             }
         }
@@ -99,7 +117,8 @@ impl<'a> Fields<'a> {
         let text = self.required(field)?;
         text.parse()
             .map_err(|_| {
-                self.problems.push(format!("field `{field}` is `{text}`, not a time like 2026-11-22T12:00:00Z"))
+                let text = quoted(&text);
+                self.problems.push(format!("field `{field}` is {text}, not a time like 2026-11-22T12:00:00Z"));
             })
             .ok()
     }
@@ -109,7 +128,10 @@ impl<'a> Fields<'a> {
             return Expiry::DEFAULT;
         };
         parse_expiry(&text).unwrap_or_else(|| {
-            self.problems.push(format!("field `expiresIn` is `{text}`, not a duration like 30m, 2h, 1d, or never"));
+            self.problems.push(format!(
+                "field `expiresIn` is {}, not a number of s, m, h or d, at most 366 days, such as 30m, 2h or 1d, and not never",
+                quoted(&text)
+            ));
             Expiry::DEFAULT
         })
     }
@@ -119,7 +141,7 @@ impl<'a> Fields<'a> {
             None | Some(Value::Null) => return Some(vec![PathPattern::default_behavior()]),
             Some(Value::Array(list)) => list,
             Some(other) => {
-                self.problems.push(format!("field `paths` is {other}, not a list like [\"*\", \"/api/*\"]"));
+                self.problems.push(format!("field `paths` is {}, not a list like [\"*\", \"/api/*\"]", json(other)));
                 return None;
             }
         };
@@ -127,7 +149,7 @@ impl<'a> Fields<'a> {
         for path in list {
             match path.as_str().filter(|path| !path.is_empty()) {
                 Some(path) => paths.push(PathPattern::new(path)),
-                None => self.problems.push(format!("field `paths` holds {path}, not a path pattern")),
+                None => self.problems.push(format!("field `paths` holds {}, not a path pattern", json(path))),
             }
         }
         for (at, path) in paths.iter().enumerate() {
@@ -140,6 +162,18 @@ impl<'a> Fields<'a> {
             self.problems.push("field `paths` is empty".to_owned());
         }
         Some(paths)
+    }
+}
+
+/// What goes into a field that has to be there.
+fn hint(field: &str) -> &'static str {
+    match field {
+        "reason" => ": say why, for example \"INC-42\", because the ledger and the notifications keep it",
+        "protection" => ": the name of one, for example \"www\"",
+        "posture" => ": for example \"bypassed\"",
+        "from" | "to" => ": the id of an origin, as `aws cloudfront get-distribution-config` shows it",
+        "distribution" => ": its id, for example \"E2EXAMPLE1ABCD\"",
+        _ => "",
     }
 }
 

@@ -24,7 +24,7 @@ pub async fn handle<C: Observe + Apply, K: Clock>(
     event: Value,
 ) -> Result<Value, Failure> {
     let request = request::parse(&event).map_err(|problems| {
-        Failure::invalid(format!("Nothing was changed: {problems}. Ask for {}", commands.list()))
+        Failure::invalid(format!("Nothing was changed: {problems}. The state of all protections: {}", commands.list()))
     })?;
     tracing::info!(request = ?request, "Asked");
     let answer = within(clock, deadline - SPARE, carry_out(cloud, clock, deadline, request)).await;

@@ -5,6 +5,7 @@ use failopen::ledger::PinPosture;
 use failopen::mark::is_marked;
 use failopen::port::Converge;
 use failopen::posture::Side;
+use failopen::quote;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -109,6 +110,9 @@ const ACTIONS: &[(&str, &[&str])] = &[
     ("converge", &["posture", "because", "decidedAt"]),
 ];
 
+/// What people are told to choose from: `converge` is react's, and the rest is not available yet.
+const FOR_PEOPLE: [&str; 7] = ["status", "plan", "bypass", "restore", "pin", "unpin", "unlatch"];
+
 /// Reads a request.
 ///
 /// # Errors
@@ -117,21 +121,18 @@ pub fn parse(event: &Value) -> Result<Request, String> {
     let Some(object) = event.as_object() else {
         return Err("the request is not a JSON object; send e.g. {\"action\":\"status\"}".to_owned());
     };
-    let actions: Vec<&str> = ACTIONS.iter().map(|(action, _)| *action).collect();
-    let action = match object.get("action") {
-        Some(Value::String(action)) => action.as_str(),
-        Some(other) => return Err(format!("field `action` is {other}, not one of {}", actions.join(", "))),
-        None => {
-            return Err(format!("field `action` is missing; it is one of {}", actions.join(", ")));
-        }
+    let Some(value) = object.get("action") else {
+        return Err(format!("field `action` is missing; it is one of {}", FOR_PEOPLE.join(", ")));
     };
-    let Some((_, own)) = ACTIONS.iter().find(|(name, _)| *name == action) else {
-        return Err(format!("field `action` is `{action}`, not one of {}", actions.join(", ")));
+    let known = value.as_str().and_then(|action| ACTIONS.iter().find(|(name, _)| *name == action));
+    let Some((action, own)) = known else {
+        return Err(format!("field `action` is {}, not one of {}", quote::json(value), FOR_PEOPLE.join(", ")));
     };
     let known = [COMMON, own].concat();
     let mut fields = Fields::new(object);
     for name in object.keys().filter(|name| *name != "action" && !known.contains(&name.as_str())) {
-        fields.problems.push(format!("field `{name}` is not known to `{action}`, which takes {}", known.join(", ")));
+        let name = quote::quoted(name);
+        fields.problems.push(format!("field {name} is not known to `{action}`, which takes {}", known.join(", ")));
     }
     let request = read(action, &mut fields);
     match request {
@@ -142,10 +143,7 @@ pub fn parse(event: &Value) -> Result<Request, String> {
 
 fn read(action: &str, fields: &mut Fields<'_>) -> Option<Request> {
     match action {
-        "status" => {
-            let protection = fields.text("protection").map(ProtectionName::new);
-            Some(Request::Status(protection))
-        }
+        "status" => Some(Request::Status(fields.protection_if_given())),
         "plan" => fields.protection().map(Request::Plan),
         "bypass" => read_flip(Side::Bypassed, fields),
         "restore" => read_flip(Side::Inspected, fields),
@@ -215,7 +213,7 @@ fn read_flip(side: Side, fields: &mut Fields<'_>) -> Option<Request> {
                 .push(format!("field `{field}` does not go with break-glass (`distribution`, `from`, `to`)"));
         }
     }
-    let distribution = fields.required("distribution");
+    let distribution = fields.distribution();
     let (from, to) = (fields.required("from"), fields.required("to"));
     if from.is_some() && from == to {
         fields.problems.push("fields `from` and `to` name the same origin".to_owned());
@@ -226,7 +224,7 @@ fn read_flip(side: Side, fields: &mut Fields<'_>) -> Option<Request> {
     let paths = fields.paths();
     Some(Request::BreakGlass(BreakGlass {
         side,
-        distribution: DistributionId::new(distribution?),
+        distribution: distribution?,
         from: OriginId::new(from?),
         to: OriginId::new(to?),
         paths: paths?,
@@ -240,11 +238,13 @@ fn read_flip(side: Side, fields: &mut Fields<'_>) -> Option<Request> {
 fn the_wrong_way_round(side: Side, from: &str, to: &str) -> Option<String> {
     match side {
         Side::Inspected if is_marked(from) && !is_marked(to) => Some(format!(
-            "`restore` leads to inspection, and that is `{from}`, which is in `from`: exchange `from` and `to`, or say `bypass`"
+            "`restore` leads to inspection, and that is {}, which is in `from`: exchange `from` and `to`, or say `bypass`",
+            quote::quoted(from)
         )),
         Side::Bypassed if is_marked(to) && !is_marked(from) => Some(format!(
-            "`bypass` leads to the application, and `{to}`, which is in `to`, is inspection: exchange `from` and `to`, or say \
-             `restore`"
+            "`bypass` leads to the application, and {}, which is in `to`, is inspection: exchange `from` and `to`, or say \
+             `restore`",
+            quote::quoted(to)
         )),
         Side::Inspected | Side::Bypassed => None,
     }

@@ -13,13 +13,14 @@ use failopen::id::{HealthCheckId, PathPattern};
 use failopen::ledger::{Answered, Lifecycle, Made, MadeHealthCheck, MadeRecords, Replaced, Row};
 use failopen::port::{Apply, Clock, Observe};
 use failopen::preflight::{Observed, Occasion, Questions, findings, refusing};
-use failopen::properties::{self, Problem};
+use failopen::properties::Problem;
 use failopen::records;
 use failopen::spec::{Dns, Preflight, Spec};
 use failopen::tombstone::Tombstone;
 use failopen::wiring::uninspected;
 use jiff::SignedDuration;
 
+use crate::declared::{Declared, certain};
 use crate::entry::{Entry, answered, confirm_wanted, overtaken};
 use crate::event::Kind;
 use crate::hosts::last_look;
@@ -32,15 +33,12 @@ use crate::{alarm, distribution, sharing};
 
 /// Carries out a Create or Update. Returns the answer's body.
 pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) -> Result<String, Stop> {
-    let (mut problems, spec) = match properties::parse(job.request.properties.expose()) {
-        Ok(spec) => (Vec::new(), Some(spec)),
-        Err(invalid) => (invalid.problems, invalid.rest.map(|spec| *spec)),
-    };
+    let Declared { spec, mut problems, refused } =
+        Declared::by(job.request.properties.expose(), &job.engine.allowed);
     let renamed = spec.as_ref().and_then(|spec| renamed(job, spec));
     // By another name a protection looks like a stranger to itself, so what the account shows would say nothing.
     let is_itself = renamed.is_none();
     problems.extend(renamed);
-    let refused = spec.as_ref().map(|spec| job.engine.allowed.refusals(spec)).unwrap_or_default();
     let spec = match spec {
         Some(spec) if refused.is_empty() && is_itself => spec,
         Some(_) | None => return Err(Stop::Refused { problems, findings: refused }),
@@ -57,7 +55,7 @@ pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>)
         return Err(withdraw(job, &on_the_way(job, &spec), Deleting::IsLeftAlone, stop).await);
     }
     let observed = observe(job.cloud, job.clock, job.engine, &spec, &job.owner, neighbors, Occasion::Change).await?;
-    let findings = findings(&spec, &job.owner, &observed);
+    let findings = certain(&problems, findings(&spec, &job.owner, &observed));
     if !findings.is_empty() {
         tracing::warn!(protection = %spec.name, step = "preflight", because = summary(&findings), "preflight has findings");
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use failopen::failure::Failure;
+use failopen::quote::quoted;
 use failopen::secret::Secret;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -89,7 +90,7 @@ fn question(mut map: Map<String, Value>) -> Result<Map<String, Value>, Failure> 
         Some(_) | None => return Err(Failure::invalid(format!("`properties` is missing or is no map. {HOW}"))),
     };
     if let Some(unknown) = map.keys().next() {
-        return Err(Failure::invalid(format!("The request has an unknown field `{}`. {HOW}", unknown.escape_debug())));
+        return Err(Failure::invalid(format!("The request has an unknown field {}. {HOW}", quoted(unknown))));
     }
     Ok(properties)
 }

@@ -4,6 +4,8 @@
 //! without `AlarmArn`, so the few fields that matter are read leniently here.
 
 use failopen::id::{AlarmName, ProtectionName};
+use failopen::properties::protection_name;
+use failopen::quote::json;
 use serde_json::Value;
 
 /// Where to look.
@@ -62,11 +64,13 @@ fn parse_action(action: &Value, event: &Value) -> Result<Look, String> {
         Some("tick") => Ok(Look::Tick),
         Some("decide") => event
             .get("protection")
-            .and_then(Value::as_str)
-            .filter(|name| !name.is_empty())
-            .map(|name| Look::Protection(ProtectionName::new(name)))
-            .ok_or_else(|| "field `protection` is missing: `decide` needs the name of one".to_owned()),
-        _ => Err(format!("field `action` is {action}; react knows `tick`, `decide` and `check`")),
+            .ok_or_else(|| "field `protection` is missing: `decide` needs the name of one".to_owned())
+            .and_then(|name| {
+                let read = name.as_str().and_then(protection_name);
+                let rule = "not the name of a protection, which has 1 to 32 characters of a-z, 0-9 and -";
+                read.map(Look::Protection).ok_or_else(|| format!("field `protection` is {}, {rule}", json(name)))
+            }),
+        _ => Err(format!("field `action` is {}; react knows `tick`, `decide` and `check`", json(action))),
     }
 }
 

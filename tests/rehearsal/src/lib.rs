@@ -108,7 +108,6 @@ pub fn compare(options: &Options, narration: &Narration, interruption: watch::Re
 /// Scenario files that cannot be read, or that are no scenarios.
 pub fn scenarios() -> Result<String> {
     let scenarios = Scenario::all()?;
-    let width = scenarios.iter().map(|scenario| scenario.name().len()).max().unwrap_or_default();
-    let lines = scenarios.iter().map(|scenario| format!("{:<width$}  {}", scenario.name(), scenario.summary()));
-    Ok(lines.collect::<Vec<_>>().join("\n"))
+    let playable: Vec<(&str, &str)> = scenarios.iter().map(|scenario| (scenario.name(), scenario.summary())).collect();
+    Ok(script::list(&playable))
 }

@@ -67,7 +67,11 @@ impl Scenario {
     pub fn find(name: &str) -> Result<Scenario> {
         match Self::BUILT_IN.into_iter().find(|scenario| scenario.name() == name) {
             Some(scenario) => Ok(scenario),
-            None => Ok(Scenario::Outage(Outage(library()?.find(name)?.clone()))),
+            None => {
+                let built_in: Vec<(&str, &str)> =
+                    Self::BUILT_IN.iter().map(|scenario| (scenario.name(), scenario.summary())).collect();
+                Ok(Scenario::Outage(Outage(library()?.find(name, &built_in)?.clone())))
+            }
         }
     }
 

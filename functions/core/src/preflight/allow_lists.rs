@@ -6,7 +6,7 @@ use crate::finding::{Code, Finding, Target};
 use crate::id::{DistributionId, HostedZoneId, Hostname};
 use crate::ledger::{MadeRecords, Row};
 use crate::records;
-use crate::spec::{Dns, Spec};
+use crate::spec::{Spec, Touched};
 
 /// What the engine may touch, as its IAM policies name it: a request outside is refused before any call, by name, instead
 /// of by an AccessDenied somewhere in the middle.
@@ -20,8 +20,8 @@ pub struct AllowLists {
 }
 
 impl AllowLists {
-    /// What `spec` wants and the engine may not touch.
-    pub fn refusals(&self, spec: &Spec) -> Vec<Finding> {
+    /// What a request wants to touch and the engine may not.
+    pub fn refusals(&self, touched: &Touched) -> Vec<Finding> {
         let refusal = |code, property: &str, what: &str, id: &str, parameter: &str| {
             Finding::structural(
                 code,
@@ -34,27 +34,20 @@ impl AllowLists {
             )
         };
         let mut findings = Vec::new();
-        if !self.distributions.contains(&spec.distribution) {
-            findings.push(refusal(
-                Code::DistributionNotAllowed,
-                "DistributionId",
-                "distribution",
-                spec.distribution.as_str(),
-                "AllowedDistributions",
-            ));
+        if let Some(id) = touched.distribution.as_ref().filter(|id| !self.distributions.contains(id)) {
+            let (code, property) = (Code::DistributionNotAllowed, "DistributionId");
+            findings.push(refusal(code, property, "distribution", id.as_str(), "AllowedDistributions"));
         }
-        let Dns::Route53 { zone } = &spec.dns else { return findings };
-        if !self.zones.contains(&zone.id) {
-            let id = zone.id.as_str();
-            findings.push(refusal(Code::Permission, "HostedZoneId", "hosted zone", id, "AllowedHostedZones"));
+        if let Some(id) = touched.zone.as_ref().filter(|id| !self.zones.contains(id)) {
+            let (property, parameter) = ("HostedZoneId", "AllowedHostedZones");
+            findings.push(refusal(Code::Permission, property, "hosted zone", id.as_str(), parameter));
         }
-        if !self.records.contains(&spec.failover_record) {
-            let name = spec.failover_record.as_str();
-            findings.push(refusal(Code::Permission, "FailoverRecord", "record", name, "AllowedRecords"));
+        if let Some(name) = touched.record.as_ref().filter(|name| !self.records.contains(name)) {
+            findings.push(refusal(Code::Permission, "FailoverRecord", "record", name.as_str(), "AllowedRecords"));
         }
-        if let Some(role) = zone.role.as_ref().filter(|role| !self.zone_roles.contains(&role.arn)) {
-            let parameter = "AllowedHostedZoneRoles";
-            findings.push(refusal(Code::Permission, "HostedZoneRoleArn", "role", &role.arn, parameter));
+        if let Some(arn) = touched.zone_role.as_ref().filter(|arn| !self.zone_roles.contains(*arn)) {
+            let (property, parameter) = ("HostedZoneRoleArn", "AllowedHostedZoneRoles");
+            findings.push(refusal(Code::Permission, property, "role", arn, parameter));
         }
         findings
     }

@@ -10,6 +10,7 @@ use crate::port::{FailoverRole, RecordSet};
 use crate::reach::{FlipReach, Reach};
 use crate::resolution::{Delegation, Ending, Link, Resolution};
 use crate::sample;
+use crate::spec::Touched;
 
 /// The first finding with this code.
 fn of(code: Code, spec: &Spec, observed: &Observed) -> Finding {
@@ -86,7 +87,7 @@ fn of_the_distribution() -> Vec<Finding> {
         of(Code::DistributionMissing, &spec, &Observed { distribution: None, ..observed() }),
         of(Code::DistributionDisabled, &spec, &Observed { distribution: disabled, ..observed() }),
         of(Code::DistributionStaging, &spec, &staging),
-        AllowLists::default().refusals(&spec).remove(0),
+        AllowLists::default().refusals(&Touched::by(&spec)).remove(0),
         of(Code::BehaviorMixedOrigins, &traffic(&["*", "/legacy/*"]), &rich()),
         of(Code::BehaviorOriginGroup, &traffic(&["/media/*"]), &rich()),
         of(Code::BehaviorEdgeFunction, &spec, &rich()),

@@ -105,7 +105,7 @@ pub fn findings(spec: &Spec, owner: &OwnerMark, observed: &Observed) -> Vec<Find
 pub fn hosts(spec: &Spec, owner: &OwnerMark, observed: &Observed, findings: &mut Vec<Finding>) {
     policies(observed, findings);
     tls::judge(spec, owner, observed, findings);
-    http::judge(observed, findings);
+    http::judge(spec, observed, findings);
     application(spec, observed, findings);
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::document::{Edit, NewOrigin};
 use crate::id::{HostedZoneId, Hostname, OriginId};
 use crate::sample;
-use crate::spec::{Zone, ZoneRole};
+use crate::spec::{Touched, Zone, ZoneRole};
 
 pub(super) const RICH: &str = include_str!("../../../../tests/events/distribution-rich.xml");
 
@@ -102,7 +102,7 @@ fn everything_outside_the_allow_lists_is_named_with_its_parameter() {
     let role = ZoneRole { arn: "arn:aws:iam::444455556666:role/zone".to_owned(), external_id: None };
     let zone = Zone { id: HostedZoneId::new("Z0EXAMPLE"), role: Some(role) };
     let spec = Spec { dns: Dns::Route53 { zone }, ..sample::spec() };
-    let refused = AllowLists::default().refusals(&spec);
+    let refused = AllowLists::default().refusals(&Touched::by(&spec));
     let properties: Vec<&str> = refused.iter().map(|finding| finding.property.as_str()).collect();
     assert_eq!(properties, ["DistributionId", "HostedZoneId", "FailoverRecord", "HostedZoneRoleArn"]);
     for (finding, parameter) in
@@ -111,7 +111,7 @@ fn everything_outside_the_allow_lists_is_named_with_its_parameter() {
         assert!(finding.message.contains(parameter), "{finding}");
     }
     let external = Spec { dns: Dns::External, ..sample::spec() };
-    assert_eq!(AllowLists::default().refusals(&external).len(), 1, "without our records only the distribution counts");
+    assert_eq!(AllowLists::default().refusals(&Touched::by(&external)).len(), 1, "without our records only the distribution counts");
 }
 
 /// A check of Route 53 with this setting of `Disabled`.

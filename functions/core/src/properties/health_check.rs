@@ -35,7 +35,7 @@ pub(super) fn read(reader: &mut Reader<'_>, origin_port: u16) -> HealthCheckSpec
             &nothing
         }
     };
-    let mut nested = Reader::new("HealthCheck.", map, KNOWN);
+    let mut nested = Reader::of_property("HealthCheck", "HealthCheck.", map, KNOWN);
     let spec = settings(&mut nested, origin_port);
     reader.absorb(nested);
     spec

@@ -11,10 +11,11 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::id::{HealthCheckId, Hostname, PathPattern, ProtectionName};
+use crate::finding::{Finding, Target};
+use crate::id::{AlarmName, DistributionId, HealthCheckId, HostedZoneId, Hostname, PathPattern, ProtectionName};
 use crate::secret::Secret;
 use crate::spec::{ApplicationCheck, Automation, Dns, EdgeFailOpen, FailBack, HealthCheckSpec, Preflight, Spec};
-use crate::spec::{Zone, ZoneRole};
+use crate::spec::{Touched, Zone, ZoneRole};
 use reader::Reader;
 use syntax::{choice, whole};
 
@@ -69,8 +70,10 @@ impl fmt::Display for Problem {
 /// Properties that cannot be a protection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
-    /// Never empty; in the order in which the contract lists the properties.
+    /// Never empty; in the order in which the contract lists the properties, and then what is no property.
     pub problems: Vec<Problem>,
+    /// What the request wants to touch, as far as it can be told: what is wrong with one property hides nothing of another.
+    pub touched: Touched,
     /// What is meant as far as it can be told: defaults stand in for optional properties that are wrong. With it the
     /// distribution and the zone can still be looked at, so that their problems are reported together with these. It is
     /// never applied. `None` where a required property is missing or wrong.
@@ -82,13 +85,31 @@ pub struct Invalid {
 /// # Errors
 /// [`Invalid`] with every problem of the request.
 pub fn parse(properties: &Map<String, Value>) -> Result<Spec, Invalid> {
-    let mut reader = Reader::new("", properties, KNOWN);
-    let spec = read(&mut reader);
+    let mut reader = Reader::of_resource(properties, KNOWN);
+    let (touched, spec) = read(&mut reader);
     let problems = reader.finish();
     match (spec, problems.is_empty()) {
         (Some(spec), true) => Ok(spec),
-        (rest, _) => Err(Invalid { problems, rest: rest.map(Box::new) }),
+        (rest, _) => Err(Invalid { problems, touched, rest: rest.map(Box::new) }),
     }
+}
+
+/// Whether a finding about [`Invalid::rest`] rests on a default that stands in for one of these wrong values: it would be about
+/// something that nobody has asked for.
+pub fn is_guess(problems: &[Problem], finding: &Finding) -> bool {
+    let is_wrong = |property: &str| {
+        let within = |found: &str| found.strip_prefix(property).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        problems.iter().any(|problem| within(&problem.property))
+    };
+    let property = finding.property.split('.').next().unwrap_or_default();
+    let rests_on = |properties: &[&str]| properties.iter().any(|property| is_wrong(property));
+    is_wrong(property)
+        || match finding.target {
+            Target::Inspection => rests_on(&["OriginPort", "HealthCheck"]),
+            Target::Application => rests_on(&["OriginPort", "ApplicationCheck", "ApplicationCheckPath"]),
+            Target::Zone => rests_on(&["Dns", "HostedZoneRoleArn", "HostedZoneExternalId"]),
+            Target::Distribution | Target::Engine => false,
+        }
 }
 
 /// The name alone: Delete needs nothing else, and the rest may be in a form that was accepted long ago.
@@ -96,12 +117,21 @@ pub fn name(properties: &Map<String, Value>) -> Option<ProtectionName> {
     properties.get("Name").and_then(reader::text_of).and_then(|text| protection_name(&text))
 }
 
+/// A text as the id of a distribution, or what is wrong with it.
+///
+/// # Errors
+/// What it must be, with an example.
+pub fn distribution_id(text: &str) -> Result<DistributionId, String> {
+    syntax::distribution_id(text).map_err(|wrong| format!("{} (for example {})", wrong.rule, wrong.example))
+}
+
 /// A text as the name of a protection; `None` where it cannot be one, so that nothing is under it.
 pub fn protection_name(text: &str) -> Option<ProtectionName> {
     syntax::name(text).ok()
 }
 
-fn read(reader: &mut Reader<'_>) -> Option<Spec> {
+/// What the request wants to touch, and what it means where that can be told.
+fn read(reader: &mut Reader<'_>) -> (Touched, Option<Spec>) {
     let name = reader.required("Name", "www", syntax::name);
     let distribution = reader.required("DistributionId", "E2EXAMPLE1ABCD", syntax::distribution_id);
     let failover_record = reader.required("FailoverRecord", "cq-origin-www.example.com", syntax::hostname);
@@ -110,6 +140,12 @@ fn read(reader: &mut Reader<'_>) -> Option<Spec> {
     different_hosts(reader, [&failover_record, &inspection, &application]);
 
     let dns = read_dns(reader);
+    let touched = Touched {
+        distribution: distribution.clone(),
+        record: failover_record.clone().filter(|_| dns.external == Some(false)),
+        zone: dns.zone.clone(),
+        zone_role: dns.role.as_ref().map(|role| role.arn.clone()),
+    };
     let traffic = read_traffic(reader);
     let record_ttl = reader.optional("RecordTtl", whole(1..=300, "30")).unwrap_or(30);
     let origin_port = reader.optional("OriginPort", syntax::origin_port).unwrap_or(443);
@@ -119,6 +155,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Spec> {
     let alarm_evaluation_periods = reader.optional("AlarmEvaluationPeriods", whole(1..=1440, "1")).unwrap_or(1);
     let priority = reader.optional("Priority", syntax::priority).unwrap_or(100);
     let additional_alarms = reader.list("AdditionalAlarms", syntax::alarm_name, |alarm| alarm.to_string());
+    alarms_of_others(reader, name.as_ref(), &additional_alarms);
     let automation = read_automation(reader);
     let application_check = read_application_check(reader);
     let preflight = reader
@@ -128,25 +165,28 @@ fn read(reader: &mut Reader<'_>) -> Option<Spec> {
         )
         .unwrap_or(Preflight::Enforce);
 
-    Some(Spec {
-        name: name?,
-        distribution: distribution?,
-        failover_record: failover_record?,
-        inspection: inspection?,
-        application: application?,
-        dns: dns?,
-        traffic,
-        record_ttl,
-        origin_port,
-        health_check,
-        secondary_health_check,
-        alarm_evaluation_periods,
-        priority,
-        additional_alarms,
-        automation,
-        application_check,
-        preflight,
-    })
+    let spec = || {
+        Some(Spec {
+            name: name?,
+            distribution: distribution?,
+            failover_record: failover_record?,
+            inspection: inspection?,
+            application: application?,
+            dns: dns.dns()?,
+            traffic,
+            record_ttl,
+            origin_port,
+            health_check,
+            secondary_health_check,
+            alarm_evaluation_periods,
+            priority,
+            additional_alarms,
+            automation,
+            application_check,
+            preflight,
+        })
+    };
+    (touched, spec())
 }
 
 /// A record that points at itself, or two origins that are one, protect nothing.
@@ -181,32 +221,42 @@ fn two_checks(reader: &mut Reader<'_>, inspection: &HealthCheckSpec, application
     }
 }
 
-fn read_dns(reader: &mut Reader<'_>) -> Option<Dns> {
-    let choices = choice(&[("route53", false), ("external", true)]);
-    let external = match reader.optional("Dns", choices) {
-        Some(external) => external,
-        // Which of the zone's properties it would take is not known.
-        None if reader.is_given("Dns") => return None,
-        None => false,
-    };
-    if external {
+/// `Dns` and the zone's properties, each as far as it can be told.
+struct ReadDns {
+    external: Option<bool>,
+    zone: Option<HostedZoneId>,
+    role: Option<ZoneRole>,
+}
+
+impl ReadDns {
+    fn dns(self) -> Option<Dns> {
+        if self.external? {
+            return Some(Dns::External);
+        }
+        Some(Dns::Route53 { zone: Zone { id: self.zone?, role: self.role } })
+    }
+}
+
+fn read_dns(reader: &mut Reader<'_>) -> ReadDns {
+    let external = reader.optional("Dns", choice(&[("route53", false), ("external", true)]));
+    // Where it is wrong, which of the zone's properties it would take is not known, but what they look like is.
+    let external = if reader.is_given("Dns") { external } else { Some(false) };
+    if external == Some(true) {
         for name in ["HostedZoneId", "HostedZoneRoleArn", "HostedZoneExternalId"] {
             if reader.is_given(name) {
                 reader.report(name, "must be left out with Dns `external`: no record is made there", "an empty string");
             }
         }
-        return Some(Dns::External);
+        return ReadDns { external, zone: None, role: None };
     }
-    let id = if reader.is_given("HostedZoneId") {
-        reader.optional("HostedZoneId", syntax::hosted_zone_id)
-    } else {
+    if external == Some(false) && !reader.is_given("HostedZoneId") {
         reader.report(
             "HostedZoneId",
             "is missing: with Dns `route53` it names the public zone that holds FailoverRecord",
             "Z0123456789ABCDEFGHIJ",
         );
-        None
-    };
+    }
+    let zone = reader.optional("HostedZoneId", syntax::hosted_zone_id);
     // Not shown where it is none: the two are easily mistaken for each other, and the external id is a secret.
     let role = reader.optional_secret("HostedZoneRoleArn", syntax::role_arn);
     let external_id = reader.optional_secret("HostedZoneExternalId", syntax::external_id);
@@ -218,7 +268,7 @@ fn read_dns(reader: &mut Reader<'_>) -> Option<Dns> {
         );
     }
     let role = role.map(|arn| ZoneRole { arn, external_id: external_id.map(Secret::new) });
-    Some(Dns::Route53 { zone: Zone { id: id?, role } })
+    ReadDns { external, zone, role }
 }
 
 fn read_traffic(reader: &mut Reader<'_>) -> Vec<PathPattern> {
@@ -227,6 +277,17 @@ fn read_traffic(reader: &mut Reader<'_>) -> Vec<PathPattern> {
         pattern.as_str().trim_start_matches('/').to_owned()
     });
     if patterns.is_empty() { vec![PathPattern::default_behavior()] } else { patterns }
+}
+
+/// The protection's own alarm speaks for it anyway, and comes into being only with it.
+fn alarms_of_others(reader: &mut Reader<'_>, name: Option<&ProtectionName>, alarms: &[AlarmName]) {
+    if let Some(own) = name.map(ProtectionName::alarm).filter(|own| alarms.contains(own)) {
+        reader.report(
+            "AdditionalAlarms",
+            format!("holds `{own}`, the alarm that this protection makes and heeds anyway"),
+            "inspection-5xx",
+        );
+    }
 }
 
 fn read_automation(reader: &mut Reader<'_>) -> Automation {

@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
+use strsim::damerau_levenshtein;
 
 use super::Problem;
 use super::syntax::Wrong;
-
-/// Longest piece of a value that is repeated in a message.
-const SHOWN: usize = 80;
+use crate::quote::quoted;
 
 pub(super) struct Reader<'a> {
+    /// What has these properties, as messages name it.
+    whose: &'static str,
     prefix: &'static str,
     map: &'a Map<String, Value>,
+    known: &'static [&'static str],
     problems: Vec<Problem>,
 }
 
@@ -24,18 +26,19 @@ enum Typed<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// `prefix` goes before every property's name; properties outside `known` are problems.
-    pub(super) fn new(prefix: &'static str, map: &'a Map<String, Value>, known: &[&str]) -> Self {
-        let mut reader = Self { prefix, map, problems: Vec::new() };
-        for name in map.keys().filter(|name| !known.contains(&name.as_str())) {
-            let meant = known.iter().find(|candidate| candidate.eq_ignore_ascii_case(name));
-            reader.report(
-                &shown(name),
-                "is not a property of Custom::FailOpenProtection",
-                &meant.map_or_else(|| format!("one of {}", known.join(", ")), |meant| (*meant).to_owned()),
-            );
-        }
-        reader
+    /// Reads the properties of the resource itself; those outside `known` are problems.
+    pub(super) fn of_resource(map: &'a Map<String, Value>, known: &'static [&'static str]) -> Self {
+        Self { whose: "Custom::FailOpenProtection", prefix: "", map, known, problems: Vec::new() }
+    }
+
+    /// Reads those of one of its properties; `prefix` is that property's name and a dot.
+    pub(super) fn of_property(
+        whose: &'static str,
+        prefix: &'static str,
+        map: &'a Map<String, Value>,
+        known: &'static [&'static str],
+    ) -> Self {
+        Self { whose, prefix, map, known, problems: Vec::new() }
     }
 
     pub(super) fn report(&mut self, name: &str, fault: impl Into<String>, example: &str) {
@@ -48,11 +51,29 @@ impl<'a> Reader<'a> {
 
     /// Takes over the problems of a nested map.
     pub(super) fn absorb(&mut self, nested: Reader<'_>) {
-        self.problems.extend(nested.problems);
+        self.problems.extend(nested.finish());
     }
 
-    pub(super) fn finish(self) -> Vec<Problem> {
+    /// All problems. Those that are no properties at all come last: whoever has room for a few reads what matters more first.
+    pub(super) fn finish(mut self) -> Vec<Problem> {
+        self.unknown();
         self.problems
+    }
+
+    fn unknown(&mut self) {
+        let known = self.known;
+        let unknown = self.map.keys().filter(|name| !known.contains(&name.as_str()));
+        let meant: Vec<(&String, Option<&str>)> = unknown.map(|name| (name, nearest(name, known))).collect();
+        // The names are many, so they are listed once.
+        let last = meant.iter().rposition(|(_, meant)| meant.is_none());
+        for (at, (name, meant)) in meant.into_iter().enumerate() {
+            let example = match meant {
+                Some(meant) => format!("{}{meant}", self.prefix),
+                None if Some(at) == last => format!("one of {}", known.join(", ")),
+                None => "leaving it out".to_owned(),
+            };
+            self.report(&quoted(name), format!("is not a property of {}", self.whose), &example);
+        }
     }
 
     /// The value itself, for the properties that are maps.
@@ -80,7 +101,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn optional<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Wrong>) -> Option<T> {
-        self.value(name, parse, shown)
+        self.value(name, parse, quoted)
     }
 
     /// Like [`Reader::optional`], for a value that no message may repeat.
@@ -97,7 +118,7 @@ impl<'a> Reader<'a> {
         match self.typed(name) {
             Typed::Absent => None,
             Typed::Other(value) => {
-                self.report(name, format!("is {}: it must be one text", kind(value)), "a plain string");
+                self.report(name, format!("is {}: it must be one text", kind(value)), &example_of(parse));
                 None
             }
             Typed::Text(text) => match parse(&text) {
@@ -122,8 +143,9 @@ impl<'a> Reader<'a> {
                 if items.is_empty() {
                     self.report(name, "is an empty list", "leaving the property out");
                 }
-                if let Some(item) = items.iter().find(|item| text_of(item).is_none()) {
-                    self.report(name, format!("holds {}: every item must be a text", kind(item)), "a plain string");
+                for item in items.iter().filter(|item| text_of(item).is_none()) {
+                    let fault = format!("holds {}: every item must be a text", kind(item));
+                    self.report(name, fault, &example_of(&parse));
                 }
                 items.iter().filter_map(text_of).collect()
             }
@@ -131,7 +153,8 @@ impl<'a> Reader<'a> {
                 Typed::Absent => Vec::new(),
                 Typed::Text(text) => text.split(',').map(str::to_owned).collect(),
                 Typed::Other(value) => {
-                    self.report(name, format!("is {}: it must be a list of texts", kind(value)), "[\"*\"]");
+                    let fault = format!("is {}: it must be a list of texts", kind(value));
+                    self.report(name, fault, &format!("[\"{}\"]", example_of(&parse)));
                     Vec::new()
                 }
             },
@@ -141,8 +164,8 @@ impl<'a> Reader<'a> {
         for text in texts.iter().map(|text| text.trim()) {
             match parse(text) {
                 Ok(item) if seen.insert(key(&item)) => items.push(item),
-                Ok(_) => self.report(name, format!("names {} twice", shown(text)), "each one once"),
-                Err(wrong) => self.report(name, format!("holds {}: {}", shown(text), wrong.rule), &wrong.example),
+                Ok(_) => self.report(name, format!("names {} twice", quoted(text)), "each one once"),
+                Err(wrong) => self.report(name, format!("holds {}: {}", quoted(text), wrong.rule), &wrong.example),
             }
         }
         items
@@ -179,9 +202,15 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// A value as a message shows it: quoted, without control characters, not endless.
-fn shown(text: &str) -> String {
-    let start: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
-    let more = if text.chars().count() > SHOWN { "…" } else { "" };
-    format!("`{start}{more}`")
+/// The example that a form gives for what can be no value of it.
+fn example_of<T>(parse: impl FnOnce(&str) -> Result<T, Wrong>) -> String {
+    parse("\0").err().map_or_else(|| "a plain string".to_owned(), |wrong| wrong.example)
+}
+
+/// The known name that a misspelled one is nearest to: at most a third of its letters are wrong.
+fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    let name = name.to_ascii_lowercase();
+    let by_distance = known.iter().map(|known| (damerau_levenshtein(&name, &known.to_ascii_lowercase()), *known));
+    let (distance, nearest) = by_distance.min()?;
+    (distance * 3 <= nearest.len()).then_some(nearest)
 }

@@ -89,34 +89,37 @@ impl Library {
     /// The script of this name.
     ///
     /// # Errors
-    /// There is none: with the name that may be meant, and all of them.
-    pub(crate) fn find(&self, name: &str) -> Result<&Script> {
+    /// There is none: with the name that may be meant, and all of them. `others` are what can be played beside the scripts,
+    /// each with its summary.
+    pub(crate) fn find(&self, name: &str, others: &[(&str, &str)]) -> Result<&Script> {
         if let Some(script) = self.scripts().find(|script| script.name == name) {
             return Ok(script);
         }
+        let scripts = self.scripts().map(|script| (script.name.as_str(), script.summary.as_str()));
+        let playable: Vec<(&str, &str)> = others.iter().copied().chain(scripts).collect();
         let meant = match self.files.iter().find(|file| file.name == name) {
             // A file with several layers has no run of its own name.
             Some(file) => file.scripts.iter().map(|script| script.name.as_str()).collect(),
-            None => Vec::from_iter(nearest(name, self.scripts().map(|script| script.name.as_str()))),
+            None => Vec::from_iter(nearest(name, playable.iter().map(|(name, _)| *name))),
         };
         let meant = match meant.as_slice() {
             [] => String::new(),
             names => format!(" Did you mean `{}`?", names.join("`, `")),
         };
-        bail!("these are here:\n{}\nThere is no scenario `{name}`, so nothing was played.{meant}", self.list())
+        bail!("these are here:\n{}\nThere is no scenario `{name}`, so nothing was played.{meant}", list(&playable))
     }
 
     /// The scripts of one file, one for each of its layers; none where there is no such file.
     pub(crate) fn of_file(&self, name: &str) -> &[Script] {
         self.files.iter().find(|file| file.name == name).map_or(&[], |file| &file.scripts)
     }
+}
 
-    /// `name  summary`, one a line.
-    pub(crate) fn list(&self) -> String {
-        let width = self.scripts().map(|script| script.name.len()).max().unwrap_or_default();
-        let lines = self.scripts().map(|script| format!("{:<width$}  {}", script.name, script.summary));
-        lines.collect::<Vec<_>>().join("\n")
-    }
+/// `name  summary`, one a line.
+pub(crate) fn list(playable: &[(&str, &str)]) -> String {
+    let width = playable.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let lines = playable.iter().map(|(name, summary)| format!("{name:<width$}  {summary}"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -141,8 +144,7 @@ mod tests {
     #[test]
     fn a_script_is_found_by_its_name_and_listed_with_its_summary() {
         let library = library(&[("alarm-lost", ONE), ("hangs", TWO)]).unwrap();
-        assert_eq!(library.find("hangs-layer-1").unwrap().layers, Layers::Layer1);
-        assert_eq!(library.list(), "alarm-lost     one\nhangs-layer-1  two\nhangs-both     two");
+        assert_eq!(library.find("hangs-layer-1", &[]).unwrap().layers, Layers::Layer1);
         assert_eq!(library.of_file("hangs").len(), 2);
         assert_eq!(library.of_file("brownout"), []);
     }
@@ -150,11 +152,16 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_what_may_be_meant_and_the_list() {
         let library = library(&[("alarm-lost", ONE), ("hangs", TWO)]).unwrap();
-        let near = library.find("alarm-lots").unwrap_err().to_string();
-        assert!(near.contains("Did you mean `alarm-lost`?") && near.contains("hangs-both"), "{near}");
-        let file = library.find("hangs").unwrap_err().to_string();
+        let find = |name| library.find(name, &[("provisioning", "three")]);
+        let near = find("alarm-lots").unwrap_err().to_string();
+        assert!(near.contains("Did you mean `alarm-lost`?"), "{near}");
+        let list = "provisioning   three\nalarm-lost     one\nhangs-layer-1  two\nhangs-both     two\n";
+        assert!(near.contains(list), "{near}");
+        let built_in = find("provisionning").unwrap_err().to_string();
+        assert!(built_in.contains("Did you mean `provisioning`?"), "{built_in}");
+        let file = find("hangs").unwrap_err().to_string();
         assert!(file.contains("Did you mean `hangs-layer-1`, `hangs-both`?"), "{file}");
-        let far = library.find("brownout").unwrap_err().to_string();
+        let far = find("brownout").unwrap_err().to_string();
         assert!(!far.contains("Did you mean") && far.contains("alarm-lost"), "{far}");
     }
 
@@ -187,7 +194,7 @@ mod tests {
             "functions-removed",
             "comment-edited",
         ] {
-            library.find(name).unwrap();
+            library.find(name, &[]).unwrap();
         }
         let compared: Vec<Layers> = library.of_file("compare").iter().map(|script| script.layers).collect();
         assert_eq!(compared, Layers::ALL);

@@ -14,4 +14,4 @@ mod spelling;
 mod words;
 
 pub(crate) use command::*;
-pub(crate) use library::Library;
+pub(crate) use library::{Library, list};
