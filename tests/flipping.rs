@@ -340,6 +340,16 @@ fn requests_that_are_wrong_are_refused_by_the_name_of_what_is_wrong() {
 }
 
 #[test]
+fn what_is_missing_is_asked_for_with_an_example_and_the_actions_are_those_of_people() {
+    let message = |request| World::standard().flip(request).expect_err("the request is wrong").message;
+    let reason = message(json!({"action": "bypass", "protection": "www"}));
+    assert!(reason.contains("field `reason` is missing: say why, for example \"INC-42\""), "{reason}");
+    assert!(reason.contains("The state of all protections: aws lambda invoke"), "{reason}");
+    let action = message(json!({"action": "explode"}));
+    assert!(action.contains("`explode`, not one of status, plan, bypass, restore, pin, unpin, unlatch. "), "{action}");
+}
+
+#[test]
 fn two_mistakes_in_one_request_are_named_together() {
     let request = json!({"action": "bypass", "protection": "www", "expiresIn": "soon", "colour": "red"});
     let failure = World::standard().flip(request).expect_err("the request is wrong");
@@ -738,8 +748,18 @@ fn break_glass_moves_exactly_the_paths_it_names_and_only_between_the_origins_it_
     assert_eq!(world.target("/new/*"), inspection_origin());
     let foreign = with(break_glass(), "paths", json!(["/static/*"]));
     assert_eq!(error(world.flip(foreign)), ErrorType::ForeignTarget);
-    let unknown = with(break_glass(), "to", json!("nowhere"));
-    assert!(world.flip(unknown).is_err());
+    let misnamed = with(with(break_glass(), "to", json!("nowhere")), "paths", json!(["*", "/nothing/*"]));
+    let failure = world.flip(misnamed).expect_err("nothing of it is there");
+    assert_eq!(failure.error_type, ErrorType::ForeignTarget);
+    for part in [
+        "Nothing was changed",
+        "no origin `nowhere`",
+        "no behaviour `/nothing/*`",
+        "`failopen-www` (cq-origin-www",
+        "dryRun",
+    ] {
+        assert!(failure.message.contains(part), "{part} is missing in {failure}");
+    }
     let back = json!({
         "action": "restore", "distribution": "E2EXAMPLE", "from": "app & co", "to": "failopen-www",
         "paths": ["*"], "reason": "INC-42"
@@ -1377,7 +1397,11 @@ fn a_request_that_could_do_the_opposite_of_what_it_says_is_refused() {
     for (request, word) in [
         (with(bypass(), "dryRun", Value::Null), "field `dryRun` is null"),
         (with(bypass(), "reason", json!("x".repeat(1_025))), "1025 characters, and 1024 are kept"),
-        (with(bypass(), "protection", json!("x".repeat(2_049))), "no name of a protection"),
+        (with(bypass(), "protection", json!("x".repeat(2_049))), "not the name of a protection"),
+        (with(status(), "protection", json!("No Such")), "field `protection` is `No Such`, not the name"),
+        (with(break_glass(), "distribution", json!("e2 x")), "field `distribution` is `e2 x`: it must be the id"),
+        (with(bypass(), "expiresIn", json!("2 hours")), "a number of s, m, h or d, at most 366 days"),
+        (with(bypass(), "\u{1b}[31m".repeat(40).as_str(), json!(1)), "field `\\u{1b}[31m"),
         (with(break_glass(), "action", json!("restore")), "exchange `from` and `to`, or say `bypass`"),
         (
             with(with(break_glass(), "from", json!("app & co")), "to", json!("failopen-www")),
@@ -1387,6 +1411,7 @@ fn a_request_that_could_do_the_opposite_of_what_it_says_is_refused() {
         let failure = world.flip(request).expect_err("it is refused");
         assert_eq!(failure.error_type, ErrorType::InvalidRequest, "{}", failure.message);
         assert!(failure.message.contains(word), "{}", failure.message);
+        assert!(failure.message.len() < 900 && !failure.message.contains('\u{1b}'), "{}", failure.message);
     }
     assert_eq!(puts(&world), 0);
 }

@@ -743,10 +743,53 @@ fn a_plan_of_nonsense_is_an_invalid_request_and_a_forbidden_one_a_finding() {
     let failure = stack.plan().expect_err("two problems");
     assert_eq!(failure.error_type.as_str(), "InvalidRequest");
     assert!(failure.message.contains("RecordTtl") && failure.message.contains("Preflight"), "{failure}");
+    let world = World::bare();
     let mut stack = Stack::new(&world);
     let planned = stack.set(json!({"DistributionId": "E9FOREIGN"})).plan().expect("an answer");
     assert_eq!(planned["findings"][0]["code"], "distribution-not-allowed");
     assert_eq!(world.cloud.calls().len(), 0);
+}
+
+#[test]
+fn what_is_wrong_with_the_properties_hides_nothing_else_in_a_plan_or_in_a_create() {
+    let told = |changes: Value| {
+        let world = World::bare();
+        let mut stack = Stack::new(&world);
+        stack.set(changes);
+        let planned = stack.plan().expect_err("no protection").message;
+        let created = reason(&stack.create());
+        assert_eq!(writes(&world), []);
+        // But for the answer itself.
+        (planned, created, world.cloud.calls().len() - world.cloud.count(Operation::Answer))
+    };
+    let (planned, created, _) = told(json!({"RecordTtl": "0", "Traffic": ["/static/*"]}));
+    for text in [&planned, &created] {
+        assert!(text.contains("RecordTtl is `0`") && text.contains("[origin-type]"), "{text}");
+    }
+    let forbidden =
+        json!({"ApplicationHostname": "", "DistributionId": "E9FOREIGN", "FailoverRecord": "x.example.com"});
+    let (planned, created, calls) = told(forbidden);
+    for text in [&planned, &created] {
+        for part in
+            ["ApplicationHostname is empty", "distribution E9FOREIGN is not one", "record x.example.com is not one"]
+        {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+    }
+    assert_eq!(calls, 0, "what may not be touched is not asked either");
+}
+
+#[test]
+fn a_wrong_port_is_not_replaced_by_another_whose_answers_are_judged() {
+    for (port, judged) in [("22", false), ("8443", true)] {
+        let world = World::bare();
+        world.application_dies();
+        let mut stack = Stack::new(&world);
+        stack.set(json!({"OriginPort": port, "RecordTtl": "0"}));
+        for text in [stack.plan().expect_err("no protection").message, reason(&stack.create())] {
+            assert_eq!(text.contains("application-check"), judged, "{port}: {text}");
+        }
+    }
 }
 
 #[test]

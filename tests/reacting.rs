@@ -136,6 +136,12 @@ fn an_event_of_no_known_form_and_a_name_that_nobody_has_are_errors() {
     assert_eq!(error(json!({"action": "explode"})), Err(ErrorType::InvalidRequest));
     assert_eq!(error(json!({"action": "decide"})), Err(ErrorType::InvalidRequest));
     assert_eq!(error(json!({"action": "decide", "protection": "nope"})), Err(ErrorType::UnknownProtection));
+    for endless in [json!({"action": "decide", "protection": "x".repeat(9_000)}), json!({"action": "x".repeat(9_000)})]
+    {
+        let failure = world.react(endless).expect_err("neither is anything");
+        assert_eq!(failure.error_type, ErrorType::InvalidRequest);
+        assert!(failure.message.len() < 400, "{failure}");
+    }
 }
 
 #[test]

@@ -5,10 +5,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use failopen::id::{DistributionId, HealthCheckId, HostedZoneId, Hostname};
-use failopen::port::HealthCheckConfig;
+use failopen::document::{Edit, OriginKind};
+use failopen::port::{FaultKind, HealthCheckConfig};
 use failopen_tests::inventory::Inventory;
 use failopen_tests::stack::Stack;
-use failopen_tests::world::{OWNER, RICH_DISTRIBUTION, distribution, inspection_origin};
+use failopen_tests::world::{OWNER, RICH_DISTRIBUTION, application_origin, distribution, inspection_origin};
 use failopen_tests::{FakeCloud, Operation, World};
 use serde_json::{Map, Value, json};
 
@@ -17,8 +18,7 @@ const ROLE: &str = "arn:aws:iam::444455556666:role/failopen-zone";
 const THEIR_ZONE: &str = "Z2THEIRS";
 const THEIR_RECORD: &str = "cq-origin.their.com";
 
-/// Every property that an Update may change, and a change of it. Name cannot be changed, and has tests of its own; nor can
-/// OriginPort.
+/// Every property that an Update may change, and a change of it. Name cannot be changed, and has tests of its own.
 fn changes() -> Vec<(&'static str, Value)> {
     vec![
         ("DistributionId", json!({"DistributionId": SECOND})),
@@ -54,6 +54,8 @@ fn changes() -> Vec<(&'static str, Value)> {
         ("ApplicationCheck", json!({"ApplicationCheck": "none"})),
         ("ApplicationCheckPath", json!({"ApplicationCheckPath": "/alive"})),
         ("Preflight", json!({"Preflight": "warn"})),
+        // The application's own port stays in this account, which is worth a warning then.
+        ("OriginPort", json!({"OriginPort": "8443", "Preflight": "warn"})),
     ]
 }
 
@@ -136,23 +138,51 @@ fn watch(world: &World) -> Rc<RefCell<Vec<String>>> {
 fn every_property_is_tried_here() {
     let tried: Vec<&str> = changes().iter().map(|(property, _)| *property).collect();
     for property in failopen::properties::KNOWN {
-        let is_fixed = ["ServiceToken", "ServiceTimeout", "Name", "OriginPort"].contains(property);
+        let is_fixed = ["ServiceToken", "ServiceTimeout", "Name"].contains(property);
         assert!(is_fixed || tried.contains(property), "{property}");
     }
 }
 
+/// Somebody gives the application's origin another port.
+fn move_application(world: &World, from: u16, to: u16) {
+    let document = world.document(&distribution());
+    let id = application_origin();
+    let moved = document.edit(&[Edit::SetOriginPort { id, from, to }]).expect("it has that port");
+    let text = String::from_utf8(moved.bytes().to_vec()).expect("it is UTF-8");
+    world.cloud.cloudfront().edit(&distribution(), world.clock.aws_now(), |_| text);
+}
+
 #[test]
-fn another_port_is_refused_with_what_to_do_and_its_roll_back_succeeds() {
+fn another_port_is_taken_once_the_application_is_on_it_and_its_roll_back_ends_where_it_began() {
     let world = furnished();
     let mut stack = stack(&world);
     succeeded(&stack.create(), "OriginPort");
     let before = inventory(&world);
+    let port = |world: &World| match world.document(&distribution()).origin(&inspection_origin()).expect("ours").kind {
+        OriginKind::Custom { https_port, .. } => https_port,
+        OriginKind::S3 | OriginKind::Vpc => panic!("a custom origin"),
+    };
     let answer = stack.set(json!({"OriginPort": "8443"})).update();
     let reason = answer["Reason"].as_str().unwrap_or_default();
-    assert!(reason.contains("OriginPort: ") && reason.contains("declare it anew with port 8443"), "{answer}");
+    assert!(reason.contains("OriginPort: ") && reason.contains("give that origin the other port first"), "{answer}");
     assert_eq!(inventory(&world).differences(&before), Vec::<String>::new());
     succeeded(&stack.set(json!({"OriginPort": "443"})).update(), "rolled back");
-    assert_eq!(inventory(&world).differences(&before), Vec::<String>::new());
+
+    move_application(&world, 443, 8443);
+    let moved = inventory(&world);
+    succeeded(&stack.set(json!({"RecordTtl": "60"})).update(), "what has nothing to do with the port");
+    succeeded(&stack.set(json!({"RecordTtl": "30"})).update(), "and back");
+    world.cloud.on(Operation::PutMetricAlarm).first(3).fail(FaultKind::AccessDenied);
+    let answer = stack.set(json!({"OriginPort": "8443", "AlarmEvaluationPeriods": "3"})).update();
+    assert_eq!((answer["Status"].as_str(), port(&world)), (Some("FAILED"), 8443), "{answer}");
+    succeeded(&stack.set(json!({"OriginPort": "443", "AlarmEvaluationPeriods": "1"})).update(), "rolled back");
+    assert_eq!(inventory(&world).differences(&moved), Vec::<String>::new());
+
+    succeeded(&stack.set(json!({"OriginPort": "8443"})).update(), "OriginPort");
+    assert_eq!(port(&world), 8443);
+    move_application(&world, 8443, 443);
+    succeeded(&stack.delete(), "OriginPort");
+    assert_eq!(world.cloud.cloudfront().bytes(&distribution()), RICH_DISTRIBUTION.as_bytes());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The ports of the core, implemented: which part answers which question.
 
 use failopen::alarm::{MetricAlarm, ObservedAlarm};
+use failopen::commands::Commands;
 use failopen::forwarding::{HeaderRule, PolicyId};
 use failopen::handshake::{Look, Seen};
 use failopen::health_probe::{HealthProbe, HealthProbed};
@@ -42,10 +43,12 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// What people call to ask or to flip: `FAILOPEN_FLIP_FUNCTION`, or this very function where it is flip itself.
-    pub fn flip_function(&self) -> &str {
-        let Signals { flip_function, function_name, .. } = &self.signals;
-        flip_function.as_deref().or(function_name.as_deref()).unwrap_or("FLIP_FUNCTION")
+    /// Commands for people, to ask or to flip: `FAILOPEN_FLIP_FUNCTION`, or this very function where it is flip itself, which
+    /// knows its name only.
+    pub fn commands(&self) -> Commands {
+        let Signals { flip_function, function_name, region, .. } = &self.signals;
+        let function = flip_function.as_deref().or(function_name.as_deref()).unwrap_or("FLIP_FUNCTION");
+        Commands::new(function).in_region(region.as_deref())
     }
 }
 

@@ -61,6 +61,7 @@ pub(crate) fn cloud(sdk: &SdkConfig, settings: Settings) -> Cloud {
             flip_function: settings.flip_function,
             react_function: settings.react_function,
             function_name: settings.function_name,
+            region: sdk.region().map(ToString::to_string),
         },
         network: Network::new(settings.resolver),
     }

@@ -28,6 +28,7 @@ pub(crate) struct Signals {
     pub(crate) flip_function: Option<String>,
     pub(crate) react_function: Option<String>,
     pub(crate) function_name: Option<String>,
+    pub(crate) region: Option<String>,
 }
 
 impl Signals {

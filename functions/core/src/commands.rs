@@ -8,12 +8,25 @@ use crate::id::ProtectionName;
 #[derive(Clone, Debug)]
 pub struct Commands {
     flip_function: String,
+    region: Option<String>,
 }
 
 impl Commands {
     /// `flip_function`: name or ARN, as the CLI takes it.
     pub fn new(flip_function: impl Into<String>) -> Self {
-        Self { flip_function: flip_function.into() }
+        let flip_function = flip_function.into();
+        let region = match flip_function.split(':').collect::<Vec<_>>().as_slice() {
+            ["arn", _, "lambda", region, ..] => Some((*region).to_owned()),
+            _ => None,
+        };
+        Self { flip_function, region }
+    }
+
+    /// Where a function is of which only the name is known; an ARN says that itself.
+    #[must_use]
+    pub fn in_region(mut self, region: Option<&str>) -> Self {
+        self.region = self.region.or_else(|| region.map(str::to_owned));
+        self
     }
 
     pub fn status(&self, name: &ProtectionName) -> String {
@@ -49,13 +62,10 @@ impl Commands {
         self.invoke(&json!({"action": "unlatch", "protection": name, "reason": "INC-…"}))
     }
 
-    /// A command for AWS CLI version 2; version 1 has no `--cli-binary-format`. It names the Region of the function's ARN,
-    /// because Lambda refuses an ARN of another Region than the shell's.
+    /// A command for AWS CLI version 2; version 1 has no `--cli-binary-format`. It names the Region, because Lambda looks for a
+    /// function in the shell's.
     fn invoke(&self, payload: &Value) -> String {
-        let region = match self.flip_function.split(':').collect::<Vec<_>>().as_slice() {
-            ["arn", _, "lambda", region, ..] => format!(" --region {region}"),
-            _ => String::new(),
-        };
+        let region = self.region.as_ref().map_or_else(String::new, |region| format!(" --region {region}"));
         format!(
             "aws lambda invoke{region} --function-name {} --cli-binary-format raw-in-base64-out --payload '{payload}' /dev/stdout",
             self.flip_function
@@ -96,11 +106,11 @@ mod tests {
     #[test]
     fn a_command_is_for_the_functions_region_whatever_the_shells_is() {
         let arn = "arn:aws:lambda:us-east-1:111122223333:function:failopen-Flip";
-        let command = Commands::new(arn).list();
-        assert!(
-            command.starts_with(&format!("aws lambda invoke --region us-east-1 --function-name {arn} ")),
-            "{command}"
-        );
+        for (function, region) in [(arn, None), (arn, Some("eu-west-1")), ("failopen-Flip", Some("us-east-1"))] {
+            let command = Commands::new(function).in_region(region).list();
+            let beginning = format!("aws lambda invoke --region us-east-1 --function-name {function} ");
+            assert!(command.starts_with(&beginning), "{command}");
+        }
     }
 
     #[test]

@@ -153,7 +153,8 @@ pub fn break_glass_faults(document: &Document, from: &OriginId, to: &OriginId, p
         match document.behavior(path) {
             None => faults.push(format!("it has no behaviour {}", quoted(path.as_str()))),
             Some(behavior) if behavior.target != *from && behavior.target != *to => {
-                faults.push(format!("behaviour {path} targets `{}`, which is neither `from` nor `to`", behavior.target));
+                faults
+                    .push(format!("behaviour {path} targets `{}`, which is neither `from` nor `to`", behavior.target));
             }
             Some(_) => {}
         }

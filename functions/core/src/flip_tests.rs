@@ -119,6 +119,27 @@ fn break_glass_moves_the_named_paths_between_the_named_origins() {
     assert!(matches!(elsewhere, Err(FlipRefusal::ForeignTarget { .. })), "{elsewhere:?}");
 }
 
+#[test]
+fn everything_that_a_break_glass_request_misnames_is_told_together_with_what_there_is() {
+    let (document, _) = wired();
+    let paths: Vec<PathPattern> = vec!["*".into(), "/nowhere/*".into(), "/static/*".into()];
+    let told = break_glass_faults(&document, &"failopen-w".into(), &"app & c".into(), &paths);
+    for part in [
+        "it has no origin `failopen-w`, which `from` names",
+        "it has no origin `app & c`, which `to` names",
+        "behaviour * targets `failopen-www`, which is neither",
+        "it has no behaviour `/nowhere/*`",
+        "behaviour /static/* targets `static-assets`",
+        "`app & co` (origin-www.cq-route.com)",
+        "/api/* to `failopen-www`",
+    ] {
+        assert!(told.contains(part), "{part} is missing in {told}");
+    }
+    let one = break_glass_faults(&document, &INSPECTION.into(), &APPLICATION.into(), &["*".into(), "/static/*".into()]);
+    let (faults, _) = one.split_once(". Its origins: ").expect("both parts");
+    assert_eq!(faults, "behaviour /static/* targets `static-assets`, which is neither `from` nor `to`");
+}
+
 fn request(posture: Side, seconds_ago: i64) -> Converge {
     Converge {
         protection: "www".into(),

@@ -211,6 +211,9 @@ fn distribution_steps(spec: &Spec, row: Option<&Row>, observed: &Observed, stays
             Edit::SetOriginDomain { id, from, to } => {
                 Step::new(origin(id), Some(from.to_string()), Some(to.to_string()))
             }
+            Edit::SetOriginPort { id, from, to } => {
+                Step::new(origin(id), Some(format!("port {from}")), Some(format!("port {to}")))
+            }
             Edit::RemoveOrigin { id } => Step::new(origin(id), Some("ours".to_owned()), None),
             Edit::Retarget { path_pattern, from, to } => {
                 Step::new(behavior(path_pattern), Some(from.to_string()), Some(to.to_string()))

@@ -416,6 +416,30 @@ fn a_host_name_moves_only_from_what_it_is() {
 }
 
 #[test]
+fn a_port_moves_only_from_what_it_is_and_nothing_else_moves_with_it() {
+    let document = rich();
+    let port = |id: &str, from, to| Edit::SetOriginPort { id: origin(id), from, to };
+    let moved = edited(&document, &[port(APP, 443, 8443)]);
+    let kind = &moved.origin(&origin(APP)).expect("there").kind;
+    assert!(matches!(kind, OriginKind::Custom { https_port: 8443, .. }), "{kind:?}");
+    assert_eq!(edited(&moved, &[port(APP, 8443, 443)]).bytes(), RICH);
+    let error = document.edit(&[port(APP, 8443, 443)]).expect_err("another port");
+    assert!(matches!(error, EditError::NotAsExpected { .. }), "{error}");
+    assert!(matches!(document.edit(&[port("nowhere", 443, 80)]), Err(EditError::UnknownOrigin(_))));
+    assert!(matches!(document.edit(&[port("reports-vpc", 443, 80)]), Err(EditError::NotCustom(_))));
+    for (before, after) in [("<HTTPSPort>8443", "<HTTPSPort>8444"), ("<HTTPPort>80", "<HTTPPort>81")] {
+        let strayed = text(&moved).replacen(before, after, 1);
+        assert_ne!(strayed, text(&moved), "{before} is not in the sample");
+        let strayed = Document::parse(strayed.as_bytes()).expect("a good document");
+        assert!(check_edit(&document, &strayed, &[port(APP, 443, 8443)]).is_err(), "{before} to {after} must be found");
+    }
+    let both = [add_inspection(), port("failopen-www", 8443, 9443)];
+    let added = edited(&document, &both);
+    let kind = &added.origin(&origin("failopen-www")).expect("added").kind;
+    assert!(matches!(kind, OriginKind::Custom { https_port: 9443, .. }), "{kind:?}");
+}
+
+#[test]
 fn a_cloned_behavior_stands_directly_above_the_one_that_served_its_paths() {
     let document = rich();
     let edits = [add_inspection(), clone_behavior("/api/*", "/api/v2/*", "failopen-www")];
@@ -802,6 +826,12 @@ fn edit_and_reverse(document: &Document, kind: u8, first: usize, second: usize, 
             let clone = Edit::CloneBehavior { serving, path_pattern: path_pattern.clone(), target };
             (clone, Edit::RemoveBehavior { path_pattern })
         }
+        4 => {
+            let OriginKind::Custom { https_port: from, .. } = other.kind else { panic!("a custom origin") };
+            let (id, to) = (other.id.clone(), 9443);
+            let back = Edit::SetOriginPort { id: id.clone(), from: to, to: from };
+            (Edit::SetOriginPort { id, from, to }, back)
+        }
         2 => {
             let (id, from, to) = (other.id.clone(), host(&other.domain_name), host("moved.example.com"));
             let back = Edit::SetOriginDomain { id: id.clone(), from: to.clone(), to: from.clone() };
@@ -821,7 +851,7 @@ proptest! {
     #[test]
     fn any_edits_taken_back_in_reverse_order_restore_every_byte(
         style in styles(),
-        steps in prop::collection::vec((0..4_u8, 0..100_usize, 0..100_usize), 1..8),
+        steps in prop::collection::vec((0..5_u8, 0..100_usize, 0..100_usize), 1..8),
     ) {
         let body = style.write();
         let original = Document::parse(body.as_bytes()).expect("a generated document is good");

@@ -21,9 +21,7 @@ pub(crate) async fn break_glass<C: Observe + Apply, K: Clock>(
 ) -> Result<Answer, Failure> {
     let id = &request.distribution;
     let seen = read(cloud, id).await?;
-    let plan = |document: &Document| {
-        plan_break_glass(document, &request.from, &request.to, &request.paths)
-    };
+    let plan = |document: &Document| plan_break_glass(document, &request.from, &request.to, &request.paths);
     let planned = plan(&seen.document).map_err(|_| misnamed(&seen.document, request))?;
     let action = match request.side {
         Side::Bypassed => "bypass",

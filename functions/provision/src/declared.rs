@@ -21,7 +21,7 @@ impl Declared {
     pub(crate) fn by(properties: &Map<String, Value>, allowed: &AllowLists) -> Self {
         let (problems, touched, spec) = match properties::parse(properties) {
             Ok(spec) => (Vec::new(), Touched::by(&spec), Some(spec)),
-            Err(invalid) => (invalid.problems, invalid.touched, invalid.rest.map(|spec| *spec)),
+            Err(invalid) => (invalid.problems, *invalid.touched, invalid.rest.map(|spec| *spec)),
         };
         Self { spec, problems, refused: allowed.refusals(&touched) }
     }

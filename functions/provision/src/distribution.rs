@@ -158,6 +158,7 @@ fn as_held(wiring: &Wiring, read_back: &Document) -> MadeDistribution {
             Edit::Retarget { .. }
             | Edit::AddOrigin { .. }
             | Edit::SetOriginDomain { .. }
+            | Edit::SetOriginPort { .. }
             | Edit::RemoveOrigin { .. }
             | Edit::RemoveBehavior { .. } => false,
         })

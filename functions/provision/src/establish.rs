@@ -33,8 +33,7 @@ use crate::{alarm, distribution, sharing};
 
 /// Carries out a Create or Update. Returns the answer's body.
 pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) -> Result<String, Stop> {
-    let Declared { spec, mut problems, refused } =
-        Declared::by(job.request.properties.expose(), &job.engine.allowed);
+    let Declared { spec, mut problems, refused } = Declared::by(job.request.properties.expose(), &job.engine.allowed);
     let renamed = spec.as_ref().and_then(|spec| renamed(job, spec));
     // By another name a protection looks like a stranger to itself, so what the account shows would say nothing.
     let is_itself = renamed.is_none();

@@ -54,6 +54,9 @@ fn edits(document: &Document) -> Vec<Edit> {
             from: Hostname::new(origin.domain_name.clone()),
             to: Hostname::new("fuzz.example.com"),
         });
+        if let OriginKind::Custom { https_port: from, .. } = origin.kind {
+            edits.push(Edit::SetOriginPort { id: id.clone(), from, to: 9443 });
+        }
         edits.push(Edit::RemoveOrigin { id });
     }
     edits
@@ -97,6 +100,11 @@ fn one(before: &Document, edit: &Edit) {
         }
         Edit::SetOriginDomain { id, to, .. } => {
             assert_eq!(after.origin(id).map(|origin| origin.domain_name.as_str()), Some(to.as_str()));
+            assert_eq!(after.behaviors(), before.behaviors());
+        }
+        Edit::SetOriginPort { id, to, .. } => {
+            let kind = after.origin(id).map(|origin| &origin.kind);
+            assert!(matches!(kind, Some(OriginKind::Custom { https_port, .. }) if https_port == to), "{kind:?}");
             assert_eq!(after.behaviors(), before.behaviors());
         }
         Edit::RemoveOrigin { id } => {

@@ -7,6 +7,8 @@ use roxmltree::{Document, Node};
 pub(crate) struct Layout {
     /// Id and domain name of every origin.
     pub(crate) origins: Vec<(String, String)>,
+    /// Id and HTTPS port of every origin that has one.
+    pub(crate) ports: Vec<(String, String)>,
     /// Ids of origin groups.
     pub(crate) groups: Vec<String>,
     /// Path pattern and target of every behaviour; the default one is `*`, and the first.
@@ -20,7 +22,12 @@ impl Layout {
         let all = |name: &'static str| document.descendants().filter(move |node| node.tag_name().name() == name);
         let default = all("DefaultCacheBehavior").map(|node| (Some("*".to_owned()), text_of(node, "TargetOriginId")));
         let others = all("CacheBehavior").map(|node| (text_of(node, "PathPattern"), text_of(node, "TargetOriginId")));
+        let port = |origin: Node<'_, '_>| {
+            let config = origin.children().find(|child| child.tag_name().name() == "CustomOriginConfig")?;
+            text_of(origin, "Id").zip(text_of(config, "HTTPSPort"))
+        };
         Ok(Self {
+            ports: all("Origin").filter_map(port).collect(),
             origins: all("Origin").filter_map(|node| text_of(node, "Id").zip(text_of(node, "DomainName"))).collect(),
             groups: all("OriginGroup").filter_map(|node| text_of(node, "Id")).collect(),
             behaviors: default.chain(others).filter_map(|(path, target)| path.zip(target)).collect(),

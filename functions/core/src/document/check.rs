@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::edit::{CONNECTION_ATTEMPTS, CONNECTION_TIMEOUT, MAX_KEEPALIVE_SECONDS, expect};
 use super::tree::{ElementId, ROOT, Tree};
-use super::{Document, Edit, EditError};
+use super::{Document, Edit, EditError, OriginKind};
 use crate::id::{OriginId, PathPattern};
 
 /// Whether `after` is `before` with these edits made and not a byte more.
@@ -44,6 +44,8 @@ struct ExpectedOrigin {
     added: Option<u16>,
     domain_name: String,
     is_renamed: bool,
+    /// HTTPS port, where an edit has set it.
+    moved: Option<u16>,
 }
 
 struct ExpectedBehavior {
@@ -63,6 +65,7 @@ impl Expected {
             added: None,
             domain_name: origin.domain_name.clone(),
             is_renamed: false,
+            moved: None,
         });
         let behaviors = index.behaviors.iter().zip(&index.behavior_elements).map(|(behavior, element)| {
             let (path_pattern, target) = (behavior.path_pattern.clone(), behavior.target.clone());
@@ -94,6 +97,7 @@ impl Expected {
                     added: Some(origin.https_port),
                     domain_name: origin.domain_name.to_string(),
                     is_renamed: true,
+                    moved: None,
                 });
             }
             Edit::SetOriginDomain { id, from, to } => {
@@ -102,6 +106,13 @@ impl Expected {
                 expect(|| format!("the host name of origin `{id}`"), from.as_str(), &origin.domain_name)?;
                 origin.domain_name = to.to_string();
                 origin.is_renamed = true;
+            }
+            Edit::SetOriginPort { id, to, .. } => {
+                let at = self.origin_at(id)?;
+                match &mut self.origins[at].added {
+                    Some(port) => *port = *to,
+                    None => self.origins[at].moved = Some(*to),
+                }
             }
             Edit::RemoveOrigin { id } => {
                 let at = self.origin_at(id)?;
@@ -170,7 +181,12 @@ impl Expected {
             let element = after.index.origin_element(&expected.id).ok_or_else(at)?;
             let has_name = after.origin(&expected.id).is_some_and(|origin| origin.domain_name == expected.domain_name);
             let rest = |tree, element| origin_rest(tree, element, expected);
+            let is_on_port = expected.moved.is_none_or(|port| {
+                let kind = after.origin(&expected.id).map(|origin| &origin.kind);
+                matches!(kind, Some(OriginKind::Custom { https_port, .. }) if *https_port == port)
+            });
             if !has_name
+                || !is_on_port
                 || rest(&before.tree, expected.looks_like) != rest(&after.tree, element)
                 || expected.added.is_some_and(|port| !is_quick(before, expected.looks_like, after, element, port))
             {
@@ -200,6 +216,9 @@ fn origin_rest(tree: &Tree, origin: ElementId, expected: &ExpectedOrigin) -> Opt
     let mut cuts = Vec::new();
     if expected.is_renamed {
         cuts.push(tree.content(tree.child(origin, "DomainName")?));
+    }
+    if expected.moved.is_some() {
+        cuts.push(tree.content(tree.child(tree.child(origin, "CustomOriginConfig")?, "HTTPSPort")?));
     }
     if expected.added.is_some() {
         let config = tree.child(origin, "CustomOriginConfig")?;

@@ -24,6 +24,8 @@ pub enum Edit {
     AddOrigin { like: OriginId, origin: NewOrigin },
     /// Gives an origin, which must have the host name `from`, another one.
     SetOriginDomain { id: OriginId, from: Hostname, to: Hostname },
+    /// Gives a custom origin, which must have the HTTPS port `from`, another one.
+    SetOriginPort { id: OriginId, from: u16, to: u16 },
     /// Removes an origin that nothing targets any more.
     RemoveOrigin { id: OriginId },
     /// Adds a behaviour with the content of the one named `serving`, directly above it; above the default behaviour
@@ -74,6 +76,7 @@ impl Document {
             Edit::Retarget { path_pattern, from, to } => self.retarget(path_pattern, from, to)?,
             Edit::AddOrigin { like, origin } => self.add_origin(like, origin)?,
             Edit::SetOriginDomain { id, from, to } => self.set_origin_domain(id, from, to)?,
+            Edit::SetOriginPort { id, from, to } => self.set_origin_port(id, *from, *to)?,
             Edit::RemoveOrigin { id } => self.remove_origin(id)?,
             Edit::CloneBehavior { serving, path_pattern, target } => {
                 self.clone_behavior(serving, path_pattern, target)?
@@ -143,6 +146,18 @@ impl Document {
         let what = || format!("the host name of origin `{id}`");
         expect(what, from.as_str(), &self.origin(id).ok_or_else(unknown)?.domain_name)?;
         self.replace_text(self.child(element, "DomainName")?, escape(to.as_str()), what)
+    }
+
+    fn set_origin_port(&self, id: &OriginId, from: u16, to: u16) -> Result<Vec<Splice>, EditError> {
+        let unknown = || EditError::UnknownOrigin(id.clone());
+        let element = self.index.origin_element(id).ok_or_else(unknown)?;
+        let OriginKind::Custom { https_port, .. } = self.origin(id).ok_or_else(unknown)?.kind else {
+            return Err(EditError::NotCustom(id.clone()));
+        };
+        let what = || format!("the HTTPS port of origin `{id}`");
+        expect(what, &from.to_string(), &https_port.to_string())?;
+        let config = self.child(element, "CustomOriginConfig")?;
+        self.replace_text(self.child(config, "HTTPSPort")?, to.to_string(), what)
     }
 
     fn remove_origin(&self, id: &OriginId) -> Result<Vec<Splice>, EditError> {

@@ -6,7 +6,8 @@ use super::Observed;
 use crate::document::{Document, Edit, OriginKind};
 use crate::finding::{Code, Finding, Target};
 use crate::id::{OriginId, OwnerMark};
-use crate::ledger::MadeDistribution;
+use crate::handshake::Side;
+use crate::ledger::{Lifecycle, MadeDistribution, Row};
 use crate::spec::Spec;
 use crate::wiring::{Ours, Wiring, wire};
 
@@ -55,7 +56,8 @@ pub(super) fn judge(spec: &Spec, owner: &OwnerMark, observed: &Observed, finding
     match wire(document, spec, ours.as_ref(), &observed.others(spec)) {
         Err(refused) => findings.extend(refused),
         Ok(wiring) => {
-            application_origin(spec, document, &wiring.made, findings);
+            let before = observed.row(spec, owner);
+            application_origin(spec, before, document, &wiring.made, findings);
             edge_functions(document, &wiring.made, findings);
             time_outs(document, &wiring.made, findings);
             quotas(&wiring, findings);
@@ -79,7 +81,13 @@ pub(super) fn unfamiliar_origin(spec: &Spec, owner: &OwnerMark, observed: &Obser
     (!application.leads_to(&spec.application)).then_some(made.application_origin)
 }
 
-fn application_origin(spec: &Spec, document: &Document, made: &MadeDistribution, findings: &mut Vec<Finding>) {
+fn application_origin(
+    spec: &Spec,
+    before: Option<&Row>,
+    document: &Document,
+    made: &MadeDistribution,
+    findings: &mut Vec<Finding>,
+) {
     let Some(origin) = document.origin(&made.application_origin) else { return };
     if !origin.leads_to(&spec.application) {
         findings.push(Finding::warning(
@@ -97,16 +105,26 @@ fn application_origin(spec: &Spec, document: &Document, made: &MadeDistribution,
         && *https_port != spec.origin_port
         && protocol_policy != "http-only"
     {
-        findings.push(Finding::error(
-            Code::OriginType,
-            "OriginPort",
-            Target::Application,
-            format!(
-                "the application origin {} is reached on port {https_port}, and OriginPort is {}: after DNS failover \
-                 CloudFront would knock at the wrong door; set OriginPort to {https_port}",
-                origin.id, spec.origin_port
-            ),
-        ));
+        let message = format!(
+            "the application origin {} is reached on port {https_port}, and OriginPort is {}: after DNS failover \
+             CloudFront would knock at the wrong door; set OriginPort to {https_port}, or give that origin the other port first",
+            origin.id, spec.origin_port
+        );
+        findings.push(if brings_about_port(spec, before) {
+            Finding::error(Code::OriginType, "OriginPort", Target::Application, message)
+        } else {
+            Finding::warning(Code::OriginType, "OriginPort", Target::Application, message)
+        });
+    }
+}
+
+/// Whether the port would come with this request. One that is in force already is no reason to refuse what has nothing to do with
+/// it, nor one to which a failed Update is rolled back.
+fn brings_about_port(spec: &Spec, before: Option<&Row>) -> bool {
+    match before.map(|row| (row.lifecycle, &row.spec)) {
+        None | Some((Lifecycle::Creating | Lifecycle::Deleting, _)) => true,
+        Some((Lifecycle::Updating, _)) => false,
+        Some((Lifecycle::Active, before)) => Side::Application.is_new(spec, Some(before)),
     }
 }
 

@@ -256,6 +256,19 @@ fn a_redirect_is_said_to_hide_outages_and_anything_else_to_be_unhealthy_at_once(
     assert!(said(500).contains("unhealthy from the start"), "{}", said(500));
 }
 
+#[test]
+fn a_check_on_a_port_of_its_own_that_gets_no_answer_is_blamed_on_the_port() {
+    let blamed = |port| {
+        let health = HealthProbe { port, ..HealthProbe::of(&sample::spec()).expect("a managed check") };
+        let health = Some((health, HealthProbed::NoAnswer { why: "connection refused".to_owned() }));
+        let hosts = Hosts { at: at(), policies: Policies::new(), handshakes: Vec::new(), health, unread: Vec::new() };
+        let found = findings(&sample::spec(), &owner(), &Observed { hosts: Some(hosts), ..observed() });
+        (found[0].property.clone(), found[0].message.contains("name the port"))
+    };
+    assert_eq!(blamed(443), ("HealthCheck.Path".to_owned(), false));
+    assert_eq!(blamed(8080), ("HealthCheck.Port".to_owned(), true));
+}
+
 /// One finding of each kind, as people read it.
 pub(super) fn examples() -> Vec<Finding> {
     let probe = || HealthProbe::of(&sample::spec()).expect("a managed check");

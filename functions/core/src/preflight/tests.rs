@@ -111,7 +111,11 @@ fn everything_outside_the_allow_lists_is_named_with_its_parameter() {
         assert!(finding.message.contains(parameter), "{finding}");
     }
     let external = Spec { dns: Dns::External, ..sample::spec() };
-    assert_eq!(AllowLists::default().refusals(&Touched::by(&external)).len(), 1, "without our records only the distribution counts");
+    assert_eq!(
+        AllowLists::default().refusals(&Touched::by(&external)).len(),
+        1,
+        "without our records only the distribution counts"
+    );
 }
 
 /// A check of Route 53 with this setting of `Disabled`.
@@ -175,6 +179,20 @@ fn an_application_origin_that_differs_from_what_was_declared_is_named() {
     assert_eq!((differs.len(), differs[0].severity, differs[0].code), (1, Severity::Warning, Code::OriginHostMismatch));
     let port = Spec { origin_port: 8443, ..sample::spec() };
     assert_eq!(found(&port, &observed()), [(Code::OriginType, "OriginPort".to_owned())]);
+    assert_eq!(findings(&port, &owner(), &observed())[0].severity, Severity::Error);
+    // A port that is in force already does not come with the request; nor does one to which a failed Update is rolled back.
+    for (lifecycle, declared, severity) in [
+        (Lifecycle::Active, 8443, Severity::Warning),
+        (Lifecycle::Active, 443, Severity::Error),
+        (Lifecycle::Updating, 443, Severity::Warning),
+        (Lifecycle::Creating, 8443, Severity::Error),
+    ] {
+        let mut row = Row { lifecycle, ..sample::row() };
+        (row.owner, row.spec.origin_port, row.made.distribution) = (owner(), declared, None);
+        let told = findings(&port, &owner(), &Observed { rows: vec![row], ..observed() });
+        let told = told.iter().find(|finding| finding.property == "OriginPort").expect("the port differs");
+        assert_eq!(told.severity, severity, "{lifecycle:?}, declared {declared}");
+    }
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub struct Invalid {
     /// Never empty; in the order in which the contract lists the properties, and then what is no property.
     pub problems: Vec<Problem>,
     /// What the request wants to touch, as far as it can be told: what is wrong with one property hides nothing of another.
-    pub touched: Touched,
+    pub touched: Box<Touched>,
     /// What is meant as far as it can be told: defaults stand in for optional properties that are wrong. With it the
     /// distribution and the zone can still be looked at, so that their problems are reported together with these. It is
     /// never applied. `None` where a required property is missing or wrong.
@@ -90,7 +90,7 @@ pub fn parse(properties: &Map<String, Value>) -> Result<Spec, Invalid> {
     let problems = reader.finish();
     match (spec, problems.is_empty()) {
         (Some(spec), true) => Ok(spec),
-        (rest, _) => Err(Invalid { problems, touched, rest: rest.map(Box::new) }),
+        (rest, _) => Err(Invalid { problems, touched: Box::new(touched), rest: rest.map(Box::new) }),
     }
 }
 
@@ -98,12 +98,14 @@ pub fn parse(properties: &Map<String, Value>) -> Result<Spec, Invalid> {
 /// something that nobody has asked for.
 pub fn is_guess(problems: &[Problem], finding: &Finding) -> bool {
     let is_wrong = |property: &str| {
-        let within = |found: &str| found.strip_prefix(property).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let within =
+            |found: &str| found.strip_prefix(property).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         problems.iter().any(|problem| within(&problem.property))
     };
     let property = finding.property.split('.').next().unwrap_or_default();
     let rests_on = |properties: &[&str]| properties.iter().any(|property| is_wrong(property));
-    is_wrong(property)
+    // Of a list, what is wrong is left out, and the rest is what is meant.
+    (is_wrong(property) && property != "Traffic")
         || match finding.target {
             Target::Inspection => rests_on(&["OriginPort", "HealthCheck"]),
             Target::Application => rests_on(&["OriginPort", "ApplicationCheck", "ApplicationCheckPath"]),
@@ -173,7 +175,7 @@ fn read(reader: &mut Reader<'_>) -> (Touched, Option<Spec>) {
             inspection: inspection?,
             application: application?,
             dns: dns.dns()?,
-            traffic,
+            traffic: traffic?,
             record_ttl,
             origin_port,
             health_check,
@@ -271,12 +273,17 @@ fn read_dns(reader: &mut Reader<'_>) -> ReadDns {
     ReadDns { external, zone, role }
 }
 
-fn read_traffic(reader: &mut Reader<'_>) -> Vec<PathPattern> {
+/// `None` where every pattern is wrong: which behaviours are meant cannot be told then.
+fn read_traffic(reader: &mut Reader<'_>) -> Option<Vec<PathPattern>> {
     // CloudFront takes the leading slash as optional, so `/api/*` and `api/*` are one behaviour.
     let patterns = reader.list("Traffic", syntax::path_pattern, |pattern: &PathPattern| {
         pattern.as_str().trim_start_matches('/').to_owned()
     });
-    if patterns.is_empty() { vec![PathPattern::default_behavior()] } else { patterns }
+    match (patterns.is_empty(), reader.is_given("Traffic")) {
+        (false, _) => Some(patterns),
+        (true, true) => None,
+        (true, false) => Some(vec![PathPattern::default_behavior()]),
+    }
 }
 
 /// The protection's own alarm speaks for it anyway, and comes into being only with it.
@@ -308,5 +315,7 @@ fn read_application_check(reader: &mut Reader<'_>) -> ApplicationCheck {
     if probe { ApplicationCheck::Probe { path } } else { ApplicationCheck::None }
 }
 
+#[cfg(test)]
+mod advice_tests;
 #[cfg(test)]
 mod tests;

@@ -47,7 +47,10 @@ pub(super) fn hosted_zone_id(text: &str) -> Result<HostedZoneId, Wrong> {
     } else if is_aws_id(bare) {
         wrong("it must be the id alone, without the /hostedzone/ before it", bare)
     } else {
-        wrong("it must be the id of a Route 53 hosted zone, 1 to 32 capital letters and digits", "Z0123456789ABCDEFGHIJ")
+        wrong(
+            "it must be the id of a Route 53 hosted zone, 1 to 32 capital letters and digits",
+            "Z0123456789ABCDEFGHIJ",
+        )
     }
 }
 
@@ -77,7 +80,10 @@ fn no_hostname(text: &str) -> Wrong {
     let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
     let bare = bare.split(['/', ':', '?', '#']).next().unwrap_or_default();
     let rule = if bare != text && is_hostname(bare) {
-        return Wrong { rule: "it must be the host name alone: no scheme, no port and no path".to_owned(), example: bare.to_owned() };
+        return Wrong {
+            rule: "it must be the host name alone: no scheme, no port and no path".to_owned(),
+            example: bare.to_owned(),
+        };
     } else if text.parse::<IpAddr>().is_ok() || ends_in_a_number(text) {
         "it is an IP address, which can be neither the value of a CNAME record nor the domain of an origin: name a host that has it"
     } else if !text.is_ascii() {
@@ -99,7 +105,7 @@ fn no_hostname(text: &str) -> Wrong {
 }
 
 fn ends_in_a_number(text: &str) -> bool {
-    text.rsplit('.').next().is_none_or(|last| last.chars().all(|c| c.is_ascii_digit()))
+    text.rsplit('.').next().is_some_and(|last| !last.is_empty() && last.chars().all(|c| c.is_ascii_digit()))
 }
 
 fn is_hostname(text: &str) -> bool {
@@ -127,7 +133,10 @@ pub(super) fn url_path(text: &str) -> Result<String, Wrong> {
     if text.starts_with('/') && text.len() <= 255 && text.chars().all(|c| c.is_ascii_graphic() && c != '#') {
         Ok(text.to_owned())
     } else {
-        wrong("it must be a path that begins with /: at most 255 printable ASCII characters, no blank and no #", "/healthz")
+        wrong(
+            "it must be a path that begins with /: at most 255 printable ASCII characters, no blank and no #",
+            "/healthz",
+        )
     }
 }
 
@@ -205,14 +214,14 @@ pub(super) fn role_arn(text: &str) -> Result<String, Wrong> {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     let is_role = text.len() <= LONGEST_ARN
         && matches!(
-        parts.as_slice(),
-        ["arn", partition, "iam", "", account, resource]
-            if partition.starts_with("aws")
-                && account.len() == 12
-                && account.chars().all(|c| c.is_ascii_digit())
-                && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty())
-                && resource.chars().all(|c| c.is_ascii_graphic())
-    );
+            parts.as_slice(),
+            ["arn", partition, "iam", "", account, resource]
+                if partition.starts_with("aws")
+                    && account.len() == 12
+                    && account.chars().all(|c| c.is_ascii_digit())
+                    && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty())
+                    && resource.chars().all(|c| c.is_ascii_graphic())
+        );
     if is_role {
         Ok(text.to_owned())
     } else {

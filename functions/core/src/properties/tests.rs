@@ -4,7 +4,7 @@ use super::*;
 use crate::id::HealthCheckId;
 use crate::spec::{CheckType, HealthCheckSpec};
 
-fn request(changes: Value) -> Map<String, Value> {
+pub(super) fn request(changes: Value) -> Map<String, Value> {
     let mut properties = json!({
         "ServiceToken": "arn:aws:lambda:us-east-1:111122223333:function:provision",
         "Name": "www",
@@ -25,11 +25,11 @@ fn request(changes: Value) -> Map<String, Value> {
     map.clone()
 }
 
-fn problems(changes: Value) -> Vec<Problem> {
+pub(super) fn problems(changes: Value) -> Vec<Problem> {
     parse(&request(changes)).expect_err("the request is wrong").problems
 }
 
-fn blamed(changes: Value) -> Vec<String> {
+pub(super) fn blamed(changes: Value) -> Vec<String> {
     problems(changes).into_iter().map(|problem| problem.property).collect()
 }
 
@@ -119,15 +119,15 @@ fn all_problems_are_reported_together() {
     assert_eq!(
         blamed(wrong),
         [
-            "`Colour`",
             "Name",
             "DistributionId",
             "InspectionHostname",
             "Traffic",
             "RecordTtl",
-            "HealthCheck.`Typo`",
             "HealthCheck.FailureThreshold",
-            "Preflight"
+            "HealthCheck.`Typo`",
+            "Preflight",
+            "`Colour`"
         ]
     );
 }
@@ -185,6 +185,8 @@ fn each_bad_value_is_blamed_on_its_property() {
         (json!({"EdgeFailOpen": "on"}), "EdgeFailOpen"),
         (json!({"ApplicationCheckPath": "x"}), "ApplicationCheckPath"),
         (json!({"AdditionalAlarms": ["a", "a"]}), "AdditionalAlarms"),
+        (json!({"AdditionalAlarms": ["failopen-www-inspection"]}), "AdditionalAlarms"),
+        (json!({"SecondaryHealthCheck": "None"}), "SecondaryHealthCheck"),
     ] {
         assert_eq!(blamed(changes.clone()), [property], "for {changes}");
     }
@@ -268,6 +270,7 @@ fn the_longest_and_the_largest_that_aws_takes_are_taken() {
         json!({"HoldDownSeconds": 0, "MinimumDwellSeconds": 86_400, "MaximumFlipsPerDay": 100}),
         json!({"HostedZoneRoleArn": "arn:aws-cn:iam::111122223333:role/path/x", "HostedZoneExternalId": "ab"}),
         json!({"HostedZoneRoleArn": "arn:aws:iam::111122223333:role/x", "HostedZoneExternalId": many("_", 1224)}),
+        json!({"HostedZoneRoleArn": format!("arn:aws:iam::111122223333:role/{}", many("x", 2017))}),
     ] {
         let read = parse(&request(changes.clone()));
         assert!(read.is_ok(), "{changes}: {:?}", read.err().map(|invalid| invalid.problems));
@@ -306,6 +309,10 @@ fn one_more_than_aws_takes_is_refused() {
         (json!({"HostedZoneRoleArn": "arn:aws:iam::111122223333:role/"}), "HostedZoneRoleArn"),
         (json!({"HostedZoneRoleArn": "arn:aws:iam::111122223333:user/x"}), "HostedZoneRoleArn"),
         (json!({"HostedZoneRoleArn": "arn:aws:iam::111122223333:role/x y"}), "HostedZoneRoleArn"),
+        (
+            json!({"HostedZoneRoleArn": format!("arn:aws:iam::111122223333:role/{}", many("x", 2018))}),
+            "HostedZoneRoleArn",
+        ),
     ] {
         assert_eq!(blamed(changes.clone()), [property], "for {changes}");
     }

@@ -17,7 +17,7 @@ use crate::posture::Side;
 use crate::spec::Spec;
 
 use application::application_origin;
-use origin::{InspectionOrigin, inspection_origin, may_take_over, origin_edit};
+use origin::{InspectionOrigin, inspection_origin, may_take_over, origin_edits};
 pub use ours::{Claim, Ours, distributions};
 pub use unwire::{Unwiring, unwire, uses};
 
@@ -51,7 +51,7 @@ pub fn wire(
     if ours.is_none() {
         may_take_over(document, spec, &inspection, application)?;
     }
-    let origin_edit = origin_edit(document, spec, &inspection, ours, application)?;
+    let origin_edits = origin_edits(document, spec, &inspection, ours, application)?;
     // A protection that is set up follows the present posture; a new one begins inspected.
     let side = ours.map_or(Side::Inspected, |ours| present_side(document, ours));
     let target = match side {
@@ -60,7 +60,7 @@ pub fn wire(
     };
 
     let mut plan = Draft::new(document);
-    plan.make(origin_edit)?;
+    plan.make(origin_edits)?;
     let original = |present: &Behavior| original_target(present, &inspection, &application.id, ours);
     let mut behaviors = Vec::new();
     for pattern in &spec.traffic {
@@ -121,6 +121,7 @@ pub fn wire(
         caller_reference: document.caller_reference().to_owned(),
         inspection_origin: inspection.id.clone(),
         origin_adopted: inspection.adopted,
+        origin_port: Some(spec.origin_port),
         application_origin: application.id.clone(),
         behaviors,
         written: false,

@@ -160,17 +160,17 @@ fn ambiguous(several: &[&Origin], spec: &Spec) -> Vec<Finding> {
     )
 }
 
-/// What makes it exist with the right host name. Nothing is ever done to an adopted one.
-pub(super) fn origin_edit(
+/// What makes it exist with the right host name and port. Nothing is ever done to an adopted one.
+pub(super) fn origin_edits(
     document: &Document,
     spec: &Spec,
     inspection: &InspectionOrigin,
     ours: Option<&Ours>,
     application: &Origin,
-) -> Result<Option<Edit>, Vec<Finding>> {
+) -> Result<Vec<Edit>, Vec<Finding>> {
     let id = inspection.id.clone();
     match (document.origin(&id), inspection.adopted) {
-        (Some(present), true) => still_adopted(present, spec).map(|()| None),
+        (Some(present), true) => still_adopted(present, spec).map(|()| Vec::new()),
         (None, true) => Err(refuse(
             "DistributionId",
             format!(
@@ -179,11 +179,11 @@ pub(super) fn origin_edit(
                 spec.failover_record
             ),
         )),
-        (Some(present), false) => own_edit(present, spec, ours),
-        (None, false) => Ok(Some(Edit::AddOrigin {
+        (Some(present), false) => own_edits(present, spec, ours),
+        (None, false) => Ok(vec![Edit::AddOrigin {
             like: application.id.clone(),
             origin: NewOrigin { id, domain_name: spec.failover_record.clone(), https_port: spec.origin_port },
-        })),
+        }]),
     }
 }
 
@@ -212,8 +212,9 @@ fn still_adopted(present: &Origin, spec: &Spec) -> Result<(), Vec<Finding>> {
     ))
 }
 
-/// What leads our own origin to the record.
-fn own_edit(present: &Origin, spec: &Spec, ours: Option<&Ours>) -> Result<Option<Edit>, Vec<Finding>> {
+/// What leads our own origin to the record, on the right port. It has to be as we have written it: what somebody else has set is
+/// left alone.
+fn own_edits(present: &Origin, spec: &Spec, ours: Option<&Ours>) -> Result<Vec<Edit>, Vec<Finding>> {
     let id = present.id.clone();
     let Some(ours) = ours else {
         return Err(refuse(
@@ -225,30 +226,34 @@ fn own_edit(present: &Origin, spec: &Spec, ours: Option<&Ours>) -> Result<Option
             ),
         ));
     };
-    if let OriginKind::Custom { https_port, .. } = present.kind
-        && https_port != spec.origin_port
+    let mut edits = Vec::new();
+    if present.domain_name != spec.failover_record.as_str() {
+        let Some(from) = ours.domains.iter().find(|domain| domain.as_str() == present.domain_name) else {
+            return Err(refuse(
+                "FailoverRecord",
+                format!(
+                    "origin {id} leads to {}, which is no failover record of this protection: somebody changed it, so it is \
+                     left alone; set its domain to {} and deploy again",
+                    present.domain_name, spec.failover_record
+                ),
+            ));
+        };
+        edits.push(Edit::SetOriginDomain { id: id.clone(), from: from.clone(), to: spec.failover_record.clone() });
+    }
+    if let OriginKind::Custom { https_port: from, .. } = present.kind
+        && from != spec.origin_port
     {
-        return Err(refuse(
-            "OriginPort",
-            format!(
-                "origin {id} has the port {https_port}, and the port of an origin in use is not changed in place; delete \
-                 the resource and declare it anew with port {}",
-                spec.origin_port
-            ),
-        ));
+        if !ours.ports.contains(&from) {
+            return Err(refuse(
+                "OriginPort",
+                format!(
+                    "origin {id} has the port {from}, which is none that this protection has given it: somebody changed it, so it is \
+                     left alone; set its HTTPS port to {to}, or OriginPort to {from}, and deploy again",
+                    to = spec.origin_port
+                ),
+            ));
+        }
+        edits.push(Edit::SetOriginPort { id, from, to: spec.origin_port });
     }
-    if present.domain_name == spec.failover_record.as_str() {
-        return Ok(None);
-    }
-    match ours.domains.iter().find(|domain| domain.as_str() == present.domain_name) {
-        Some(from) => Ok(Some(Edit::SetOriginDomain { id, from: from.clone(), to: spec.failover_record.clone() })),
-        None => Err(refuse(
-            "FailoverRecord",
-            format!(
-                "origin {id} leads to {}, which is no failover record of this protection: somebody changed it, so it is \
-                 left alone; set its domain to {} and deploy again",
-                present.domain_name, spec.failover_record
-            ),
-        )),
-    }
+    Ok(edits)
 }

@@ -18,6 +18,8 @@ pub struct Ours {
     pub behaviors: Vec<Claim>,
     /// Host names that our origin may have: the failover records of this protection, past ones included.
     pub domains: Vec<Hostname>,
+    /// HTTPS ports that our origin may have, in the same sense.
+    pub ports: Vec<u16>,
     /// Names whose records we made, and will remove: no behaviour may be left at an origin that leads there.
     pub doomed: Vec<Hostname>,
     /// The protection is in service here, and the ledger records a bypass that nobody has seen undone. It tells the side where no
@@ -47,11 +49,13 @@ impl Ours {
             application_origin: first.application_origin.clone(),
             behaviors: Vec::new(),
             domains: domains(row),
+            ports: vec![row.spec.origin_port],
             doomed: records::removable(row).map(|made| made.name.clone()).collect(),
             bypass_recorded: false,
         };
         let all: Vec<&MadeDistribution> = std::iter::once(first).chain(claims).collect();
         ours.origin_adopted = all.iter().any(|made| made.origin_adopted);
+        ours.ports.extend(all.iter().filter_map(|made| made.origin_port));
         ours.bypass_recorded = all.iter().any(|made| made.written) && row.bypass_is_ours();
         // A write that is not known to have happened may have moved back every behaviour that it was to give up.
         let may_be_given_up = |pattern: &PathPattern| {

@@ -176,6 +176,36 @@ fn our_origin_follows_the_record_and_keeps_a_name_somebody_gave_it() {
 }
 
 #[test]
+fn our_origin_follows_the_port_and_keeps_one_that_somebody_gave_it() {
+    let spec = protecting(&["*"]);
+    let (document, ours) = wired(&spec);
+    let moved = Spec { origin_port: 8443, ..spec.clone() };
+    let wiring = wire(&document, &moved, Some(&ours), &[]).expect("ours");
+    let id = spec.name.inspection_origin();
+    assert_eq!(wiring.edits, [Edit::SetOriginPort { id: id.clone(), from: 443, to: 8443 }]);
+    assert_eq!(wiring.made.origin_port, Some(8443));
+    let both = Spec { failover_record: Hostname::new("new.cq-route.com"), ..moved };
+    assert_eq!(wire(&document, &both, Some(&ours), &[]).expect("ours").edits.len(), 2);
+    let by_hand = document.edit(&[Edit::SetOriginPort { id, from: 443, to: 9443 }]).expect("somebody's");
+    let refused = wire(&by_hand, &spec, Some(&ours), &[]).expect_err("somebody changed it");
+    assert_eq!((refused[0].code, refused[0].property.as_str()), (Code::OriginType, "OriginPort"));
+}
+
+#[test]
+fn an_update_that_nobody_lived_to_record_can_be_rolled_back_from_its_port() {
+    let spec = protecting(&["*"]);
+    let present = MadeDistribution { written: true, ..wire(&rich(), &spec, None, &[]).expect("free").made };
+    let document = wire(&rich(), &spec, None, &[]).expect("free").after;
+    let ours = Ours::of(&row(&spec, Some(present.clone())), &spec.distribution).expect("claimed");
+    let update = wire(&document, &Spec { origin_port: 8443, ..spec.clone() }, Some(&ours), &[]).expect("ours");
+    let mut row = row(&spec, Some(present));
+    row.made.replaced.push(Replaced::Distribution(update.made));
+    let ours = Ours::of(&row, &spec.distribution).expect("claimed");
+    let back = wire(&update.after, &spec, Some(&ours), &[]).expect("the intent names the port");
+    assert_eq!(back.after.bytes(), document.bytes());
+}
+
+#[test]
 fn another_distribution_under_the_same_id_is_not_touched() {
     let spec = protecting(&["*"]);
     let (document, ours) = wired(&spec);

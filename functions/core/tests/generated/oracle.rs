@@ -44,6 +44,10 @@ pub(crate) fn edited(text: &str, edit: &Edit) -> String {
         Edit::SetOriginDomain { id, to, .. } => {
             vec![page.fill(child(page.origin(id.as_str()), "DomainName"), to.as_str())]
         }
+        Edit::SetOriginPort { id, to, .. } => {
+            let config = child(page.origin(id.as_str()), "CustomOriginConfig");
+            vec![page.fill(child(config, "HTTPSPort"), &to.to_string())]
+        }
         Edit::AddOrigin { like, origin } => page.added_origin(like.as_str(), origin),
         Edit::RemoveOrigin { id } => vec![page.removal(page.origin(id.as_str())), page.count("Origins", -1)],
         Edit::CloneBehavior { serving, path_pattern, target } => {

@@ -125,6 +125,7 @@ fn a_plan_makes_each_edit_and_nothing_else(original: &Document, rng: &mut Rng) {
         Edit::AddOrigin { .. } | Edit::CloneBehavior { .. } => true,
         Edit::Retarget { .. }
         | Edit::SetOriginDomain { .. }
+        | Edit::SetOriginPort { .. }
         | Edit::RemoveOrigin { .. }
         | Edit::RemoveBehavior { .. } => false,
     });
@@ -148,7 +149,7 @@ fn edit_and_reverse(document: &Document, serial: usize, rng: &mut Rng) -> (Edit,
     let behavior = &document.behaviors()[rng.usize(..document.behaviors().len())];
     let other = &document.origins()[rng.usize(..document.origins().len())];
     let custom: Vec<_> = document.origins().iter().filter(|origin| is_custom(origin)).collect();
-    match rng.u32(..5) {
+    match rng.u32(..6) {
         0 | 1 => {
             let id = OriginId::new(format!("failopen-{serial} & \u{65e5}"));
             let like = custom[rng.usize(..custom.len())].id.clone();
@@ -166,6 +167,13 @@ fn edit_and_reverse(document: &Document, serial: usize, rng: &mut Rng) -> (Edit,
                 (other.id.clone(), Hostname::new(other.domain_name.as_str()), Hostname::new("m.example.com"));
             let back = Edit::SetOriginDomain { id: id.clone(), from: to.clone(), to: from.clone() };
             (Edit::SetOriginDomain { id, from, to }, back)
+        }
+        4 => {
+            let moved = custom[rng.usize(..custom.len())];
+            let OriginKind::Custom { https_port: from, .. } = moved.kind else { panic!("a custom origin") };
+            let (id, to) = (moved.id.clone(), 9443);
+            let back = Edit::SetOriginPort { id: id.clone(), from: to, to: from };
+            (Edit::SetOriginPort { id, from, to }, back)
         }
         _ => {
             let (path_pattern, from, to) = (behavior.path_pattern.clone(), behavior.target.clone(), other.id.clone());
@@ -190,6 +198,7 @@ fn a_flip_moves_the_protected_behaviors(document: &Document, rng: &mut Rng) {
         caller_reference: document.caller_reference().to_owned(),
         inspection_origin: inspection.id.clone(),
         origin_adopted: false,
+        origin_port: Some(8443),
         application_origin: application.clone(),
         behaviors: protected
             .iter()

@@ -151,9 +151,10 @@ fn alarm_line(alarm: &MetricAlarm, checks: &BTreeMap<String, String>) -> String 
 
 /// Every origin, and where every behaviour leads.
 fn document_lines(id: &str, bytes: &[u8]) -> Result<Vec<String>> {
-    let Layout { origins, behaviors, .. } = Layout::read(bytes)?;
+    let Layout { origins, ports, behaviors, .. } = Layout::read(bytes)?;
     let origins = origins.iter().map(|(origin, host)| format!("{id}: origin {origin} is {host}"));
-    Ok(origins.chain(behaviors.iter().map(|(path, target)| format!("{id}: {path} goes to {target}"))).collect())
+    let ports = ports.iter().map(|(origin, port)| format!("{id}: origin {origin} has port {port}"));
+    Ok(origins.chain(ports).chain(behaviors.iter().map(|(path, target)| format!("{id}: {path} goes to {target}"))).collect())
 }
 
 /// Settings of every protection, as its row has them.

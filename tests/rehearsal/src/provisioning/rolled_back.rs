@@ -27,7 +27,7 @@ async fn refused(stage: &Stage<'_>, act: &Act, stack: &ProtectionStack<'_>) -> R
             let mut writes = Writes::listen(stage);
             for (changed, word) in [
                 (("InspectionHostname", "nobody.cequence.cloud"), "dns-unresolvable"),
-                (("OriginPort", "8443"), "declare it anew with port 8443"),
+                (("OriginPort", "8443"), "give that origin the other port first"),
                 (("Name", "renamed"), "Refused, nothing was changed. Name is `renamed`"),
             ] {
                 let changed = (changed.0, changed.1.to_owned());

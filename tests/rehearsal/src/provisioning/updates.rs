@@ -60,7 +60,7 @@ pub(super) async fn play(stage: &Stage<'_>, act: &Act) -> Result<()> {
         their_check(stage, "of-an-alarm", on_an_alarm()?).await?,
     ];
     stage.name_server.point(site::API_RECORD, site::INSPECTION, TTL).await?;
-    let changes = changes(act, &theirs);
+    let changes = changes(act, &theirs, &stage.origins.port().to_string());
     is_every_property(stage, &changes)?;
     for change in changes {
         there_and_back(stage, act, &stack, &change).await?;
@@ -71,10 +71,8 @@ pub(super) async fn play(stage: &Stage<'_>, act: &Act) -> Result<()> {
     Ok(())
 }
 
-/// Properties that cannot be changed here: two never, two need the zone's other account (`cargo rehearse permissions`), and the
-/// rehearsal has no second port on which inspection is healthy.
-const UNCHANGED: [&str; 6] =
-    ["EngineStackName", "Name", "OriginPort", "HostedZoneRoleArn", "HostedZoneExternalId", "HealthCheckPort"];
+/// Parameters that are not changed here: two never, and two need the zone's other account (`cargo rehearse permissions`).
+const UNCHANGED: [&str; 4] = ["EngineStackName", "Name", "HostedZoneRoleArn", "HostedZoneExternalId"];
 
 /// No parameter of infra/protection.yaml is forgotten.
 fn is_every_property(stage: &Stage<'_>, changes: &[Change]) -> Result<()> {
@@ -160,9 +158,9 @@ fn on_an_alarm() -> Result<HealthCheckConfig> {
 /// Operations by which a health check is replaced.
 const REPLACED: &[&str] = &["CreateHealthCheck", "ChangeResourceRecordSets", "PutMetricAlarm", "DeleteHealthCheck"];
 
-/// Every property of a protection, but for Name and OriginPort, which cannot be changed, and the zone's role, which
-/// `cargo rehearse permissions` plays.
-fn changes(act: &Act, [theirs, of_an_alarm]: &[String; 2]) -> Vec<Change> {
+/// Every property of a protection, but for Name, which cannot be changed, and the zone's role, which `cargo rehearse permissions`
+/// plays.
+fn changes(act: &Act, [theirs, of_an_alarm]: &[String; 2], port: &str) -> Vec<Change> {
     let change = |settings: &[(&'static str, &str)], writes, appears: &[&str]| Change {
         settings: settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
         writes,
@@ -292,6 +290,12 @@ fn changes(act: &Act, [theirs, of_an_alarm]: &[String; 2]) -> Vec<Change> {
                 ": * goes to app & co",
                 "traffic = ",
             ],
+        ),
+        change(
+            // Nothing of this rehearsal listens there, which `warn` passes over; the check stays where inspection is healthy.
+            &[("OriginPort", "8443"), ("HealthCheckPort", port), ("Preflight", "warn")],
+            &["UpdateDistribution"],
+            &["origin failopen-www has port 8443", "origin_port = 8443", "preflight = \"warn\""],
         ),
         change(
             &[("FailoverRecord", site::SHOP_RECORD)],

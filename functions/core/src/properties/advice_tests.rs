@@ -1,0 +1,140 @@
+//! What the messages say to whoever has to mend the properties.
+
+use serde_json::json;
+
+use super::tests::{blamed, problems, request};
+use super::*;
+use crate::finding::Code;
+
+/// The only problem of a request.
+fn only(changes: Value) -> Problem {
+    let mut found = problems(changes);
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+#[test]
+fn what_is_no_host_name_is_told_from_the_reason_for_it() {
+    let long_label = format!("{}.example.com", "a".repeat(64));
+    for (typed, word, example) in [
+        ("https://origin-www.example.org/x", "no scheme, no port and no path", "origin-www.example.org"),
+        ("Origin-www.example.org:8443", "no scheme, no port and no path", "origin-www.example.org"),
+        ("192.0.2.1", "an IP address", "origin-www.example.com"),
+        ("2001:db8::1", "an IP address", "origin-www.example.com"),
+        ("bücher.example", "begins with xn--", "origin-www.example.com"),
+        ("*.example.org", "a wildcard stands for many", "origin-www.example.com"),
+        ("a_b.example.org", "no underscore", "origin-www.example.com"),
+        ("localhost", "with its domain", "origin-www.example.com"),
+        (long_label.as_str(), "at most 63", "origin-www.example.com"),
+        ("a-.example.org", "hyphen next to a dot", "origin-www.example.com"),
+        (" Origin-www.example.org. ", "in lower case", "origin-www.example.org"),
+    ] {
+        let problem = only(json!({"ApplicationHostname": typed}));
+        assert!(problem.fault.contains(word), "{typed}: {problem}");
+        assert_eq!(problem.example, example, "{typed}");
+    }
+    let long = vec!["a".repeat(50); 6].join(".");
+    assert!(only(json!({"ApplicationHostname": long})).fault.contains("at most 253"));
+}
+
+#[test]
+fn an_id_with_something_around_it_is_shown_bare() {
+    for (typed, word, example) in [
+        ("arn:aws:cloudfront::111122223333:distribution/E1", "the id alone", "E1"),
+        ("d111111abcdef8.cloudfront.net", "its domain name", "E2EXAMPLE1ABCD"),
+        ("nothing like it", "capital letters and digits", "E2EXAMPLE1ABCD"),
+    ] {
+        let problem = only(json!({"DistributionId": typed}));
+        assert!(problem.fault.contains(word) && problem.example == example, "{problem}");
+    }
+    assert_eq!(distribution_id("E1"), Ok(DistributionId::new("E1")));
+    assert_eq!(
+        distribution_id("x/distribution/E1"),
+        Err("it must be the id alone, without what is before it (for example E1)".to_owned())
+    );
+}
+
+#[test]
+fn a_misspelled_property_is_told_the_one_it_resembles_and_the_list_is_given_once() {
+    let found =
+        problems(json!({"InspectionHostnam": "x", "healthcheck": {}, "Colour": 1, "Flavour": 2, "Preflight": "x"}));
+    let told: Vec<(&str, bool)> =
+        found.iter().map(|problem| (problem.property.as_str(), problem.example.starts_with("one of "))).collect();
+    let wanted = [
+        ("Preflight", false),
+        ("`Colour`", false),
+        ("`Flavour`", true),
+        ("`InspectionHostnam`", false),
+        ("`healthcheck`", false),
+    ];
+    assert_eq!(told, wanted);
+    assert_eq!((found[3].example.as_str(), found[4].example.as_str()), ("InspectionHostname", "HealthCheck"));
+    let nested = only(json!({"HealthCheck": {"path": "/"}}));
+    assert_eq!(
+        nested.to_string(),
+        "HealthCheck.`path` is not a property of HealthCheck (for example HealthCheck.Path)"
+    );
+    let long = only(json!({"x".repeat(300): 1}));
+    assert!(long.to_string().len() < 800, "{long}");
+}
+
+#[test]
+fn every_item_that_is_no_text_is_told() {
+    let found = problems(json!({"Traffic": ["*", null, {"a": 1}, "/a b"]}));
+    let faults: Vec<&str> = found.iter().map(|problem| problem.fault.split(':').next().unwrap_or_default()).collect();
+    assert_eq!(faults, ["holds null", "holds a map", "holds `/a b`"]);
+    assert_eq!(only(json!({"Traffic": {"a": 1}})).example, "[\"/api/*\"]");
+    assert_eq!(only(json!({"ApplicationHostname": ["a"]})).example, "origin-www.example.com");
+}
+
+#[test]
+fn a_wrong_dns_hides_nothing_else() {
+    let found = blamed(json!({"Dns": "dns", "HostedZoneId": "z 1", "HostedZoneExternalId": "a b"}));
+    assert_eq!(found, ["Dns", "HostedZoneId", "HostedZoneExternalId"]);
+}
+
+#[test]
+fn what_a_request_touches_is_told_as_far_as_it_can_be() {
+    let touched = |changes| parse(&request(changes)).expect_err("wrong").touched;
+    let all = touched(json!({"ApplicationHostname": "", "HostedZoneRoleArn": "arn:aws:iam::111122223333:role/x"}));
+    assert_eq!(
+        *all,
+        Touched {
+            distribution: Some("E2EXAMPLE".into()),
+            record: Some("cq-origin-www.example.com".into()),
+            zone: Some("Z0123456789".into()),
+            zone_role: Some("arn:aws:iam::111122223333:role/x".to_owned()),
+        }
+    );
+    let external = touched(json!({"ApplicationHostname": "", "Dns": "external", "HostedZoneId": ""}));
+    assert_eq!(*external, Touched { distribution: Some("E2EXAMPLE".into()), ..Touched::default() });
+    let unsure = touched(json!({"Dns": "dns"}));
+    assert_eq!((unsure.record, unsure.zone), (None, Some("Z0123456789".into())));
+    assert_eq!(touched(json!({"DistributionId": "e 1"})).distribution, None);
+}
+
+#[test]
+fn which_behaviours_are_meant_cannot_be_told_from_wrong_patterns_alone() {
+    let rest = |traffic| parse(&request(json!({"Traffic": traffic}))).expect_err("wrong").rest;
+    assert_eq!(rest(json!(["/a b"])), None);
+    assert_eq!(rest(json!([])), None);
+    assert_eq!(rest(json!(["/a b", "/c"])).expect("one is fine").traffic, [PathPattern::new("/c")]);
+}
+
+#[test]
+fn a_finding_that_rests_on_a_stand_in_is_a_guess() {
+    let is_guess = |changes, property: &str, target| {
+        is_guess(&problems(changes), &Finding::error(Code::Permission, property, target, "x"))
+    };
+    let host = "InspectionHostname";
+    assert!(is_guess(json!({"OriginPort": "22"}), host, Target::Inspection));
+    assert!(is_guess(json!({"OriginPort": "22"}), "ApplicationCheck", Target::Application));
+    assert!(!is_guess(json!({"OriginPort": "22"}), "Traffic", Target::Distribution));
+    assert!(is_guess(json!({"HealthCheck": {"Path": "x"}}), "HealthCheck.SearchString", Target::Inspection));
+    assert!(!is_guess(json!({"HealthCheck": {"Path": "x"}}), "ApplicationHostname", Target::Application));
+    assert!(is_guess(json!({"ApplicationCheckPath": "x"}), "ApplicationCheck", Target::Application));
+    assert!(is_guess(json!({"HostedZoneRoleArn": "x"}), "FailoverRecord", Target::Zone));
+    assert!(!is_guess(json!({"Traffic": "/a b,/c"}), "Traffic", Target::Distribution));
+    assert!(!is_guess(json!({"RecordTtl": "0"}), host, Target::Inspection));
+    assert!(!is_guess(json!({"Traffic": "/a b"}), "DistributionId", Target::Engine));
+}
