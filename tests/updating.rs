@@ -4,8 +4,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use failopen::id::{DistributionId, HealthCheckId, HostedZoneId, Hostname};
 use failopen::document::{Edit, OriginKind};
+use failopen::id::{DistributionId, HealthCheckId, HostedZoneId, Hostname};
 use failopen::port::{FaultKind, HealthCheckConfig};
 use failopen_tests::inventory::Inventory;
 use failopen_tests::stack::Stack;

@@ -154,7 +154,10 @@ fn document_lines(id: &str, bytes: &[u8]) -> Result<Vec<String>> {
     let Layout { origins, ports, behaviors, .. } = Layout::read(bytes)?;
     let origins = origins.iter().map(|(origin, host)| format!("{id}: origin {origin} is {host}"));
     let ports = ports.iter().map(|(origin, port)| format!("{id}: origin {origin} has port {port}"));
-    Ok(origins.chain(ports).chain(behaviors.iter().map(|(path, target)| format!("{id}: {path} goes to {target}"))).collect())
+    Ok(origins
+        .chain(ports)
+        .chain(behaviors.iter().map(|(path, target)| format!("{id}: {path} goes to {target}")))
+        .collect())
 }
 
 /// Settings of every protection, as its row has them.

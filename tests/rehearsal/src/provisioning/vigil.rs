@@ -137,7 +137,7 @@ async fn pairs(aws: &Aws, zones: &[String]) -> Result<BTreeSet<String>> {
 /// Path pattern of every behaviour, and the host that it leads to; no host where there is no such origin. Groups have members that
 /// Failopen leaves alone.
 fn targets(document: &[u8]) -> Result<Vec<(String, Option<String>)>> {
-    let Layout { origins, groups, behaviors } = Layout::read(document)?;
+    let Layout { origins, groups, behaviors, ports: _ } = Layout::read(document)?;
     let host = |target: &String| origins.iter().find(|(id, _)| id == target).map(|(_, host)| host.clone());
     let alone = behaviors.into_iter().filter(|(_, target)| !groups.contains(target));
     Ok(alone.map(|(path, target)| (path, host(&target))).collect())
