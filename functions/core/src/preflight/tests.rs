@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::document::{Edit, NewOrigin};
 use crate::id::{HostedZoneId, Hostname, OriginId};
+use crate::ledger::Lifecycle;
 use crate::sample;
 use crate::spec::{Touched, Zone, ZoneRole};
 

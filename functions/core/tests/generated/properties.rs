@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use failopen::document::{Document, Edit, NewOrigin, check_edit};
+use failopen::document::{Document, Edit, NewOrigin, OriginKind, check_edit};
 use failopen::flip;
 use failopen::id::{DistributionId, Hostname, OriginId, PathPattern};
 use failopen::ledger::{MadeDistribution, ProtectedBehavior};
