@@ -178,6 +178,11 @@ fn another_port_is_taken_once_the_application_is_on_it_and_its_roll_back_ends_wh
     succeeded(&stack.set(json!({"OriginPort": "443", "AlarmEvaluationPeriods": "1"})).update(), "rolled back");
     assert_eq!(inventory(&world).differences(&moved), Vec::<String>::new());
 
+    // Another resource of the stack fails after this one has succeeded.
+    succeeded(&stack.set(json!({"OriginPort": "8443"})).update(), "OriginPort");
+    succeeded(&stack.set(json!({"OriginPort": "443"})).update(), "rolled back after it succeeded");
+    assert_eq!(inventory(&world).differences(&moved), Vec::<String>::new());
+
     succeeded(&stack.set(json!({"OriginPort": "8443"})).update(), "OriginPort");
     assert_eq!(port(&world), 8443);
     move_application(&world, 8443, 443);

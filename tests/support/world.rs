@@ -161,7 +161,7 @@ impl World {
             caller_reference: before.caller_reference().to_owned(),
             inspection_origin: inspection,
             origin_adopted: false,
-            origin_port: Some(spec.origin_port),
+            origin_ports: vec![spec.origin_port],
             application_origin: application,
             behaviors: spec.traffic.iter().map(protected).collect(),
             written: true,

@@ -145,29 +145,39 @@ pub fn plan_break_glass(
 pub fn break_glass_faults(document: &Document, from: &OriginId, to: &OriginId, paths: &[PathPattern]) -> String {
     let mut faults = Vec::new();
     for (field, origin) in [("from", from), ("to", to)] {
-        if document.origin(origin).is_none() {
+        // A behaviour may come from a group, and cannot be sent to one.
+        let is_group = field == "from" && document.origin_groups().contains(origin);
+        if document.origin(origin).is_none() && !is_group {
             faults.push(format!("it has no origin {}, which `{field}` names", quoted(origin.as_str())));
         }
     }
     for path in paths {
+        let named = quoted(path.as_str());
         match document.behavior(path) {
-            None => faults.push(format!("it has no behaviour {}", quoted(path.as_str()))),
+            None => faults.push(format!("it has no behaviour {named}")),
             Some(behavior) if behavior.target != *from && behavior.target != *to => {
                 faults
-                    .push(format!("behaviour {path} targets `{}`, which is neither `from` nor `to`", behavior.target));
+                    .push(format!("behaviour {named} targets `{}`, which is neither `from` nor `to`", behavior.target));
             }
             Some(_) => {}
         }
     }
     let origins = document.origins().iter().map(|origin| format!("`{}` ({})", origin.id, origin.domain_name));
+    let groups = document.origin_groups().iter().map(|group| format!("`{group}` (a group)"));
     let behaviors =
         document.behaviors().iter().map(|behavior| format!("{} to `{}`", behavior.path_pattern, behavior.target));
-    format!(
-        "{}. Its origins: {}. Its behaviours: {}",
-        faults.join(", "),
-        origins.collect::<Vec<_>>().join(", "),
-        behaviors.collect::<Vec<_>>().join(", ")
-    )
+    let (faults, origins, behaviors) = (some(faults), some(origins.chain(groups)), some(behaviors));
+    format!("{faults}. Its origins: {origins}. Its behaviours: {behaviors}")
+}
+
+/// The first of them: CloudFront lists behaviours in the order in which it tries them.
+fn some(parts: impl IntoIterator<Item = String>) -> String {
+    const ROOM: usize = 30;
+    let parts: Vec<String> = parts.into_iter().collect();
+    match parts.len().saturating_sub(ROOM) {
+        0 => parts.join(", "),
+        more => format!("{} and {more} more", parts[..ROOM].join(", ")),
+    }
 }
 
 fn plan_paths<'p>(

@@ -127,9 +127,9 @@ fn everything_that_a_break_glass_request_misnames_is_told_together_with_what_the
     for part in [
         "it has no origin `failopen-w`, which `from` names",
         "it has no origin `app & c`, which `to` names",
-        "behaviour * targets `failopen-www`, which is neither",
+        "behaviour `*` targets `failopen-www`, which is neither",
         "it has no behaviour `/nowhere/*`",
-        "behaviour /static/* targets `static-assets`",
+        "behaviour `/static/*` targets `static-assets`",
         "`app & co` (origin-www.cq-route.com)",
         "/api/* to `failopen-www`",
     ] {
@@ -137,7 +137,13 @@ fn everything_that_a_break_glass_request_misnames_is_told_together_with_what_the
     }
     let one = break_glass_faults(&document, &INSPECTION.into(), &APPLICATION.into(), &["*".into(), "/static/*".into()]);
     let (faults, _) = one.split_once(". Its origins: ").expect("both parts");
-    assert_eq!(faults, "behaviour /static/* targets `static-assets`, which is neither `from` nor `to`");
+    assert_eq!(faults, "behaviour `/static/*` targets `static-assets`, which is neither `from` nor `to`");
+    let group = document.origin_groups().first().expect("the sample has one");
+    let of_group = break_glass_faults(&document, group, &APPLICATION.into(), &["/nowhere/*".into()]);
+    assert!(of_group.starts_with("it has no behaviour `/nowhere/*`. ") && of_group.contains("(a group)"), "{of_group}");
+    let many: Vec<PathPattern> = (0..40).map(|n| PathPattern::new(format!("/nowhere/{n}"))).collect();
+    let many = break_glass_faults(&document, &INSPECTION.into(), &APPLICATION.into(), &many);
+    assert!(many.contains("`/nowhere/29` and 10 more. "), "{many}");
 }
 
 fn request(posture: Side, seconds_ago: i64) -> Converge {

@@ -44,8 +44,8 @@ pub enum Choice {
     Keep(ObservedHealthCheck),
     /// One of ours can be made as wanted.
     Update(ObservedHealthCheck),
-    /// None of ours can: type and interval are immutable in Route 53, and a check that is turned to another host would call
-    /// the present one unhealthy in the meantime.
+    /// None of ours can: type and interval are immutable in Route 53, and a check that is turned to another host or port
+    /// would call the present one unhealthy in the meantime.
     Create,
 }
 
@@ -60,6 +60,7 @@ pub fn choose(wanted: &HealthCheckSpec, host: &Hostname, ours: &[ObservedHealthC
         present.config.check_type == wanted.check_type
             && present.config.interval_seconds == wanted.interval_seconds
             && present.config.host == wanted.host
+            && present.config.port == wanted.port
     };
     let mut fitting: Vec<&ObservedHealthCheck> = ours.iter().filter(fits).collect();
     fitting.sort_by_key(|present| !is_as_wanted(&wanted, &present.config));

@@ -143,9 +143,10 @@ pub struct MadeDistribution {
     /// The origin was there before us: never changed and never removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub origin_adopted: bool,
-    /// HTTPS port with which the origin was written, or was meant to be. `None` in rows of before it was kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin_port: Option<u16>,
+    /// HTTPS ports that the origin was given or was meant to be given, the present one first. The former ones are what a roll-back
+    /// leads to, and what a write that arrives late may still set. Empty in rows of before they were kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origin_ports: Vec<u16>,
     /// The origin that all protected behaviours targeted before.
     pub application_origin: OriginId,
     pub behaviors: Vec<ProtectedBehavior>,

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::document::Document;
+use crate::document::{Document, OriginKind};
 use crate::id::{Hostname, OriginId};
 use crate::ledger::Row;
 use crate::secret::Secret;
@@ -105,14 +105,20 @@ struct Target<'a> {
 }
 
 fn requests(row: &Row, document: &Document, target: &Target<'_>, path: &str) -> Vec<Probe> {
-    let origin_path = document.origin(target.origin).map_or("", |origin| origin.path.as_str());
+    let origin = document.origin(target.origin);
+    let origin_path = origin.map_or("", |origin| origin.path.as_str());
+    // As CloudFront has it now: somebody may have given the application's origin another port, which an Update is to follow.
+    let port = match origin.map(|origin| &origin.kind) {
+        Some(OriginKind::Custom { https_port, .. }) => *https_port,
+        Some(OriginKind::S3 | OriginKind::Vpc) | None => row.spec.origin_port,
+    };
     let headers = document.custom_headers(target.origin);
     let aliases = document.aliases().iter().filter(|alias| !alias.starts_with('*')).take(ALIASES_TRIED);
     let names = std::iter::once(target.name.clone()).chain(aliases.map(Hostname::new));
     names
         .map(|name| Probe {
             connect: target.connect.clone(),
-            port: row.spec.origin_port,
+            port,
             server_name: name.clone(),
             host: name,
             path: format!("{origin_path}{path}"),
@@ -124,6 +130,7 @@ fn requests(row: &Row, document: &Document, target: &Target<'_>, path: &str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Edit;
     use crate::sample;
     use crate::spec::ManagedHealthCheck;
 
@@ -193,6 +200,10 @@ mod tests {
         let moved = application(&row, &document);
         let origin = document.origin(&"api-eu".into()).expect("an origin of the sample");
         assert_eq!((moved[0].connect.as_str(), moved[0].path.as_str()), (origin.domain_name.as_str(), "/v2/alive"));
+        let port = Edit::SetOriginPort { id: "app & co".into(), from: 443, to: 8443 };
+        let on_another = document.edit(&[port]).expect("it has that port");
+        row.made.distribution.as_mut().expect("wired").application_origin = "app & co".into();
+        assert_eq!((application(&row, &on_another)[0].port, inspection(&row, &on_another)[0].port), (8443, 443));
         row.made.distribution.as_mut().expect("wired").application_origin = "gone".into();
         assert_eq!(application(&row, &document)[0].connect.as_str(), "origin-www.cq-route.com");
     }

@@ -89,7 +89,7 @@ pub(crate) fn row() -> Row {
                 caller_reference: "existing-1".into(),
                 inspection_origin: "failopen-www".into(),
                 origin_adopted: false,
-                origin_port: Some(443),
+                origin_ports: vec![443],
                 application_origin: "app".into(),
                 behaviors: vec![ProtectedBehavior {
                     path_pattern: PathPattern::default_behavior(),

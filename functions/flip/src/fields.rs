@@ -155,7 +155,11 @@ impl<'a> Fields<'a> {
         for (at, path) in paths.iter().enumerate() {
             // CloudFront takes `/api/*` and `api/*` for the same.
             if let Some(same) = paths[..at].iter().find(|other| other.is_alike(path)) {
-                self.problems.push(format!("field `paths` names one behaviour twice, as {same} and as {path}"));
+                self.problems.push(format!(
+                    "field `paths` names one behaviour twice, as {} and as {}",
+                    quoted(same.as_str()),
+                    quoted(path.as_str())
+                ));
             }
         }
         if paths.is_empty() {

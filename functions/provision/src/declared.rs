@@ -28,6 +28,6 @@ impl Declared {
 }
 
 /// Of these findings about what is meant, those that do not come of what is wrong with the properties.
-pub(crate) fn certain(problems: &[Problem], findings: Vec<Finding>) -> Vec<Finding> {
-    findings.into_iter().filter(|finding| !is_guess(problems, finding)).collect()
+pub(crate) fn certain(problems: &[Problem], spec: &Spec, findings: Vec<Finding>) -> Vec<Finding> {
+    findings.into_iter().filter(|finding| !is_guess(problems, spec, finding)).collect()
 }

@@ -13,7 +13,7 @@ use failopen::id::{HealthCheckId, PathPattern};
 use failopen::ledger::{Answered, Lifecycle, Made, MadeHealthCheck, MadeRecords, Replaced, Row};
 use failopen::port::{Apply, Clock, Observe};
 use failopen::preflight::{Observed, Occasion, Questions, findings, refusing};
-use failopen::properties::Problem;
+use failopen::properties::{self, Problem};
 use failopen::records;
 use failopen::spec::{Dns, Preflight, Spec};
 use failopen::tombstone::Tombstone;
@@ -34,7 +34,7 @@ use crate::{alarm, distribution, sharing};
 /// Carries out a Create or Update. Returns the answer's body.
 pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) -> Result<String, Stop> {
     let Declared { spec, mut problems, refused } = Declared::by(job.request.properties.expose(), &job.engine.allowed);
-    let renamed = spec.as_ref().and_then(|spec| renamed(job, spec));
+    let renamed = renamed(job);
     // By another name a protection looks like a stranger to itself, so what the account shows would say nothing.
     let is_itself = renamed.is_none();
     problems.extend(renamed);
@@ -54,7 +54,7 @@ pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>)
         return Err(withdraw(job, &on_the_way(job, &spec), Deleting::IsLeftAlone, stop).await);
     }
     let observed = observe(job.cloud, job.clock, job.engine, &spec, &job.owner, neighbors, Occasion::Change).await?;
-    let findings = certain(&problems, findings(&spec, &job.owner, &observed));
+    let findings = certain(&problems, &spec, findings(&spec, &job.owner, &observed));
     if !findings.is_empty() {
         tracing::warn!(protection = %spec.name, step = "preflight", because = summary(&findings), "preflight has findings");
     }
@@ -72,14 +72,15 @@ pub(crate) async fn establish<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>)
 }
 
 /// Another name is another protection: CloudFormation would keep the physical id, and the old one would be orphaned.
-fn renamed<C, K>(job: &Job<'_, C, K>, spec: &Spec) -> Option<Problem> {
+fn renamed<C, K>(job: &Job<'_, C, K>) -> Option<Problem> {
     let before = job.request.physical_id.as_ref().filter(|_| job.request.kind == Kind::Update)?;
-    (*before != job.owner.physical_id(&spec.name)).then(|| Problem {
+    let name = properties::name(job.request.properties.expose())?;
+    (*before != job.owner.physical_id(&name)).then(|| Problem {
         property: "Name".to_owned(),
         fault: format!(
             "is `{}`, which is not the name this protection ({before}) was created with, and it cannot be changed: declare a \
              second resource with the new Name, then remove this one",
-            spec.name
+            name
         ),
         example: "the former Name".to_owned(),
     })

@@ -5,8 +5,9 @@ use failopen::finding::{Finding, worst_first};
 use failopen::id::OwnerMark;
 use failopen::plan::{Plan, plan};
 use failopen::port::{Clock, Observe};
-use failopen::preflight::{Occasion, findings};
+use failopen::preflight::{Observed, Occasion, findings};
 use failopen::properties::Problem;
+use failopen::spec::Spec;
 use serde_json::{Map, Value};
 
 use crate::declared::{Declared, certain};
@@ -36,16 +37,28 @@ pub(crate) async fn preview<C: Observe, K: Clock>(
         }
         Some(_) | None => return Err(not_those_of_a_protection(&problems, &refused)),
     };
+    let planned = look(engine, cloud, clock, &spec).await;
+    if problems.is_empty() {
+        let (owner, observed) = planned?;
+        return answer(&plan(&spec, &owner, &observed, &engine.react_function));
+    }
+    // Whatever else cannot be read just now, the problems are known.
+    let found = planned.map(|(owner, observed)| findings(&spec, &owner, &observed)).unwrap_or_default();
+    Err(not_those_of_a_protection(&problems, &certain(&problems, &spec, found)))
+}
+
+async fn look<C: Observe, K: Clock>(
+    engine: &Engine,
+    cloud: &C,
+    clock: &K,
+    spec: &Spec,
+) -> Result<(OwnerMark, Observed), Failure> {
     let neighbors = neighbors(cloud, clock).await?;
     // Who asks is no resource of a stack, so what exists under this name is taken for what is meant.
     let present = neighbors.rows.iter().find(|row| row.name == spec.name).map(|row| row.owner.clone());
     let owner = present.unwrap_or_else(|| OwnerMark::new(NOBODY));
-    let observed = observe(cloud, clock, engine, &spec, &owner, neighbors, Occasion::Plan).await?;
-    if !problems.is_empty() {
-        let findings = certain(&problems, findings(&spec, &owner, &observed));
-        return Err(not_those_of_a_protection(&problems, &findings));
-    }
-    answer(&plan(&spec, &owner, &observed, &engine.react_function))
+    let observed = observe(cloud, clock, engine, spec, &owner, neighbors, Occasion::Plan).await?;
+    Ok((owner, observed))
 }
 
 /// A plan of what nobody means would mislead, but whoever mends the properties wants to hear of the rest now.

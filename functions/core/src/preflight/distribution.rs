@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::Observed;
 use crate::document::{Document, Edit, OriginKind};
 use crate::finding::{Code, Finding, Target};
-use crate::handshake::Side;
 use crate::id::{OriginId, OwnerMark};
 use crate::ledger::{Lifecycle, MadeDistribution, Row};
 use crate::spec::Spec;
@@ -119,13 +118,13 @@ fn application_origin(
 }
 
 /// Whether the port would come with this request. One that is in force already is no reason to refuse what has nothing to do with
-/// it, nor one to which a failed Update is rolled back.
+/// it, nor one that was, to which CloudFormation may roll back.
 fn brings_about_port(spec: &Spec, before: Option<&Row>) -> bool {
-    match before.map(|row| (row.lifecycle, &row.spec)) {
-        None | Some((Lifecycle::Creating | Lifecycle::Deleting, _)) => true,
-        Some((Lifecycle::Updating, _)) => false,
-        Some((Lifecycle::Active, before)) => Side::Application.is_new(spec, Some(before)),
-    }
+    let Some(row) = before.filter(|row| matches!(row.lifecycle, Lifecycle::Active | Lifecycle::Updating)) else {
+        return true;
+    };
+    let ours = Ours::of(row, &spec.distribution);
+    !ours.is_some_and(|ours| ours.ports.contains(&spec.origin_port))
 }
 
 /// A function at the edge may send a request elsewhere, past inspection and past a bypass; only its code says whether it does.

@@ -181,18 +181,21 @@ fn an_application_origin_that_differs_from_what_was_declared_is_named() {
     let port = Spec { origin_port: 8443, ..sample::spec() };
     assert_eq!(found(&port, &observed()), [(Code::OriginType, "OriginPort".to_owned())]);
     assert_eq!(findings(&port, &owner(), &observed())[0].severity, Severity::Error);
-    // A port that is in force already does not come with the request; nor does one to which a failed Update is rolled back.
-    for (lifecycle, declared, severity) in [
-        (Lifecycle::Active, 8443, Severity::Warning),
-        (Lifecycle::Active, 443, Severity::Error),
-        (Lifecycle::Updating, 443, Severity::Warning),
-        (Lifecycle::Creating, 8443, Severity::Error),
+    // A port that is in force already does not come with the request; nor does one that was, to which an Update is rolled back.
+    for (lifecycle, declared, given, severity) in [
+        (Lifecycle::Active, 8443, vec![8443], Severity::Warning),
+        (Lifecycle::Active, 443, vec![443, 8443], Severity::Warning),
+        (Lifecycle::Active, 443, vec![443], Severity::Error),
+        (Lifecycle::Updating, 443, vec![8443, 443], Severity::Warning),
+        (Lifecycle::Updating, 443, vec![443], Severity::Error),
+        (Lifecycle::Creating, 8443, vec![8443], Severity::Error),
     ] {
-        let mut row = Row { lifecycle, ..sample::row() };
-        (row.owner, row.spec.origin_port, row.made.distribution) = (owner(), declared, None);
+        let (_, mut row) = sample::provisioned();
+        (row.owner, row.lifecycle, row.spec.origin_port) = (owner(), lifecycle, declared);
+        row.made.distribution.as_mut().expect("wired").origin_ports = given.clone();
         let told = findings(&port, &owner(), &Observed { rows: vec![row], ..observed() });
         let told = told.iter().find(|finding| finding.property == "OriginPort").expect("the port differs");
-        assert_eq!(told.severity, severity, "{lifecycle:?}, declared {declared}");
+        assert_eq!(told.severity, severity, "{lifecycle:?}, declared {declared}, given {given:?}");
     }
 }
 

@@ -115,26 +115,53 @@ fn what_a_request_touches_is_told_as_far_as_it_can_be() {
 
 #[test]
 fn which_behaviours_are_meant_cannot_be_told_from_wrong_patterns_alone() {
-    let rest = |traffic| parse(&request(json!({"Traffic": traffic}))).expect_err("wrong").rest;
-    assert_eq!(rest(json!(["/a b"])), None);
-    assert_eq!(rest(json!([])), None);
-    assert_eq!(rest(json!(["/a b", "/c"])).expect("one is fine").traffic, [PathPattern::new("/c")]);
+    let rest = |traffic| {
+        parse(&request(json!({"Traffic": traffic}))).expect_err("wrong").rest.expect("the rest is clear").traffic
+    };
+    assert_eq!(rest(json!(["/a b"])), []);
+    assert_eq!(rest(json!([])), []);
+    assert_eq!(rest(json!(["/a b", "/c"])), [PathPattern::new("/c")]);
 }
 
 #[test]
-fn a_finding_that_rests_on_a_stand_in_is_a_guess() {
-    let is_guess = |changes, property: &str, target| {
-        is_guess(&problems(changes), &Finding::error(Code::Permission, property, target, "x"))
+fn the_protections_own_alarm_among_the_additional_ones_says_nothing_new() {
+    let spec = parse(&request(json!({"AdditionalAlarms": "failopen-www-inspection,their-alarm"}))).expect("both exist");
+    assert_eq!(spec.additional_alarms, ["their-alarm".into()]);
+}
+
+#[test]
+fn a_finding_that_rests_on_a_stand_in_is_a_guess_and_nothing_else_is() {
+    let is_guess = |changes, code, property: &str, target| {
+        let Invalid { problems, rest, .. } = parse(&request(changes)).expect_err("wrong");
+        is_guess(&problems, &rest.expect("the rest is clear"), &Finding::error(code, property, target, "x"))
     };
-    let host = "InspectionHostname";
-    assert!(is_guess(json!({"OriginPort": "22"}), host, Target::Inspection));
-    assert!(is_guess(json!({"OriginPort": "22"}), "ApplicationCheck", Target::Application));
-    assert!(!is_guess(json!({"OriginPort": "22"}), "Traffic", Target::Distribution));
-    assert!(is_guess(json!({"HealthCheck": {"Path": "x"}}), "HealthCheck.SearchString", Target::Inspection));
-    assert!(!is_guess(json!({"HealthCheck": {"Path": "x"}}), "ApplicationHostname", Target::Application));
-    assert!(is_guess(json!({"ApplicationCheckPath": "x"}), "ApplicationCheck", Target::Application));
-    assert!(is_guess(json!({"HostedZoneRoleArn": "x"}), "FailoverRecord", Target::Zone));
-    assert!(!is_guess(json!({"Traffic": "/a b,/c"}), "Traffic", Target::Distribution));
-    assert!(!is_guess(json!({"RecordTtl": "0"}), host, Target::Inspection));
-    assert!(!is_guess(json!({"Traffic": "/a b"}), "DistributionId", Target::Engine));
+    let tls = |changes, code, target| {
+        let property = if target == Target::Inspection { "InspectionHostname" } else { "ApplicationHostname" };
+        is_guess(changes, code, property, target)
+    };
+    for (changes, inspection, application) in [
+        (json!({"OriginPort": "22"}), true, true),
+        (json!({"HealthCheck": {"FailureThreshold": "0", "path": "/"}}), false, false),
+        (json!({"ApplicationCheckPath": "x"}), false, false),
+        (json!({"ApplicationCheck": "x"}), false, false),
+        (json!({"RecordTtl": "0"}), false, false),
+    ] {
+        assert_eq!(tls(changes.clone(), Code::TlsExpired, Target::Inspection), inspection, "{changes}");
+        assert_eq!(tls(changes.clone(), Code::TlsExpired, Target::Application), application, "{changes}");
+    }
+    assert!(tls(json!({"ApplicationCheck": "x"}), Code::TlsUnreachable, Target::Application));
+    assert!(!tls(json!({"ApplicationCheck": "x"}), Code::TlsUnreachable, Target::Inspection));
+    let health = |changes| is_guess(changes, Code::HttpStatus, "HealthCheck.Path", Target::Inspection);
+    assert!(health(json!({"HealthCheck": {"Path": "x"}})) && health(json!({"HealthCheck": {"path": "/"}})));
+    assert!(health(json!({"HealthCheck": "x"})) && !health(json!({"HealthCheck": {"FailureThreshold": "0"}})));
+    let check = |changes| is_guess(changes, Code::ApplicationCheck, "ApplicationCheck", Target::Application);
+    assert!(check(json!({"ApplicationCheckPath": "x"})) && !check(json!({"RecordTtl": "0"})));
+    let record = |changes| is_guess(changes, Code::RecordConflict, "FailoverRecord", Target::Zone);
+    assert!(record(json!({"HostedZoneRoleArn": "x"})) && !record(json!({"OriginPort": "22"})));
+    let behavior = |changes| is_guess(changes, Code::OriginType, "Traffic", Target::Distribution);
+    assert!(behavior(json!({"Traffic": "/a b"})) && !behavior(json!({"Traffic": "/a b,/c"})));
+    let alarm = json!({"AdditionalAlarms": ["a", "a"]});
+    assert!(!is_guess(alarm, Code::HealthCheckNotHealthy, "AdditionalAlarms", Target::Inspection));
+    let name = json!({"OriginPort": "22"});
+    assert!(!is_guess(name, Code::Permission, "Name", Target::Engine));
 }

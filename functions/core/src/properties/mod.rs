@@ -11,8 +11,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::finding::{Finding, Target};
-use crate::id::{AlarmName, DistributionId, HealthCheckId, HostedZoneId, Hostname, PathPattern, ProtectionName};
+use crate::finding::{Code, Finding, Target};
+use crate::id::{DistributionId, HealthCheckId, HostedZoneId, Hostname, PathPattern, ProtectionName};
 use crate::secret::Secret;
 use crate::spec::{ApplicationCheck, Automation, Dns, EdgeFailOpen, FailBack, HealthCheckSpec, Preflight, Spec};
 use crate::spec::{Touched, Zone, ZoneRole};
@@ -76,7 +76,7 @@ pub struct Invalid {
     pub touched: Box<Touched>,
     /// What is meant as far as it can be told: defaults stand in for optional properties that are wrong. With it the
     /// distribution and the zone can still be looked at, so that their problems are reported together with these. It is
-    /// never applied. `None` where a required property is missing or wrong.
+    /// never applied. `None` where a required property is missing or wrong; without patterns where every one is wrong.
     pub rest: Option<Box<Spec>>,
 }
 
@@ -96,20 +96,34 @@ pub fn parse(properties: &Map<String, Value>) -> Result<Spec, Invalid> {
 
 /// Whether a finding about [`Invalid::rest`] rests on a default that stands in for one of these wrong values: it would be about
 /// something that nobody has asked for.
-pub fn is_guess(problems: &[Problem], finding: &Finding) -> bool {
-    let is_wrong = |property: &str| {
-        let within =
-            |found: &str| found.strip_prefix(property).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        problems.iter().any(|problem| within(&problem.property))
-    };
-    let property = finding.property.split('.').next().unwrap_or_default();
+pub fn is_guess(problems: &[Problem], rest: &Spec, finding: &Finding) -> bool {
+    let is_wrong = |property: &str| problems.iter().any(|problem| problem.property == property);
     let rests_on = |properties: &[&str]| properties.iter().any(|property| is_wrong(property));
-    // Of a list, what is wrong is left out, and the rest is what is meant.
-    (is_wrong(property) && property != "Traffic")
+    // What it asks, and where: the rest of it decides only how often, and misspelled settings are left out.
+    let asks_otherwise = || {
+        const HOW_OFTEN: [&str; 3] =
+            ["HealthCheck.IntervalSeconds", "HealthCheck.FailureThreshold", "HealthCheck.Regions"];
+        let of_check =
+            problems.iter().map(|problem| problem.property.as_str()).filter(|name| name.starts_with("HealthCheck"));
+        of_check.into_iter().any(|name| !HOW_OFTEN.contains(&name))
+    };
+    let of_property = match finding.property.as_str() {
+        // Of a list, what is wrong is left out, and the others are what is meant.
+        "Traffic" => rest.traffic.is_empty(),
+        "AdditionalAlarms" => false,
+        "ApplicationCheck" => rests_on(&["ApplicationCheck", "ApplicationCheckPath"]),
+        property if property.starts_with("HealthCheck") => asks_otherwise(),
+        property => is_wrong(property),
+    };
+    of_property
         || match finding.target {
-            Target::Inspection => rests_on(&["OriginPort", "HealthCheck"]),
-            Target::Application => rests_on(&["OriginPort", "ApplicationCheck", "ApplicationCheckPath"]),
-            Target::Zone => rests_on(&["Dns", "HostedZoneRoleArn", "HostedZoneExternalId"]),
+            Target::Inspection => is_wrong("OriginPort"),
+            // Whether the application may be unreachable from here is what the check says.
+            Target::Application if finding.code == Code::TlsUnreachable => {
+                rests_on(&["OriginPort", "ApplicationCheck"])
+            }
+            Target::Application => is_wrong("OriginPort"),
+            Target::Zone => rests_on(&["HostedZoneRoleArn", "HostedZoneExternalId"]),
             Target::Distribution | Target::Engine => false,
         }
 }
@@ -157,7 +171,9 @@ fn read(reader: &mut Reader<'_>) -> (Touched, Option<Spec>) {
     let alarm_evaluation_periods = reader.optional("AlarmEvaluationPeriods", whole(1..=1440, "1")).unwrap_or(1);
     let priority = reader.optional("Priority", syntax::priority).unwrap_or(100);
     let additional_alarms = reader.list("AdditionalAlarms", syntax::alarm_name, |alarm| alarm.to_string());
-    alarms_of_others(reader, name.as_ref(), &additional_alarms);
+    // The protection's own speaks for it anyway, and comes into being only with it.
+    let own = name.as_ref().map(ProtectionName::alarm);
+    let additional_alarms = additional_alarms.into_iter().filter(|alarm| own.as_ref() != Some(alarm)).collect();
     let automation = read_automation(reader);
     let application_check = read_application_check(reader);
     let preflight = reader
@@ -175,7 +191,7 @@ fn read(reader: &mut Reader<'_>) -> (Touched, Option<Spec>) {
             inspection: inspection?,
             application: application?,
             dns: dns.dns()?,
-            traffic: traffic?,
+            traffic,
             record_ttl,
             origin_port,
             health_check,
@@ -273,27 +289,15 @@ fn read_dns(reader: &mut Reader<'_>) -> ReadDns {
     ReadDns { external, zone, role }
 }
 
-/// `None` where every pattern is wrong: which behaviours are meant cannot be told then.
-fn read_traffic(reader: &mut Reader<'_>) -> Option<Vec<PathPattern>> {
+/// Empty where every pattern is wrong: which behaviours are meant cannot be told then.
+fn read_traffic(reader: &mut Reader<'_>) -> Vec<PathPattern> {
     // CloudFront takes the leading slash as optional, so `/api/*` and `api/*` are one behaviour.
     let patterns = reader.list("Traffic", syntax::path_pattern, |pattern: &PathPattern| {
         pattern.as_str().trim_start_matches('/').to_owned()
     });
-    match (patterns.is_empty(), reader.is_given("Traffic")) {
-        (false, _) => Some(patterns),
-        (true, true) => None,
-        (true, false) => Some(vec![PathPattern::default_behavior()]),
-    }
-}
-
-/// The protection's own alarm speaks for it anyway, and comes into being only with it.
-fn alarms_of_others(reader: &mut Reader<'_>, name: Option<&ProtectionName>, alarms: &[AlarmName]) {
-    if let Some(own) = name.map(ProtectionName::alarm).filter(|own| alarms.contains(own)) {
-        reader.report(
-            "AdditionalAlarms",
-            format!("holds `{own}`, the alarm that this protection makes and heeds anyway"),
-            "inspection-5xx",
-        );
+    match patterns.is_empty() && !reader.is_given("Traffic") {
+        true => vec![PathPattern::default_behavior()],
+        false => patterns,
     }
 }
 

@@ -185,7 +185,6 @@ fn each_bad_value_is_blamed_on_its_property() {
         (json!({"EdgeFailOpen": "on"}), "EdgeFailOpen"),
         (json!({"ApplicationCheckPath": "x"}), "ApplicationCheckPath"),
         (json!({"AdditionalAlarms": ["a", "a"]}), "AdditionalAlarms"),
-        (json!({"AdditionalAlarms": ["failopen-www-inspection"]}), "AdditionalAlarms"),
         (json!({"SecondaryHealthCheck": "None"}), "SecondaryHealthCheck"),
     ] {
         assert_eq!(blamed(changes.clone()), [property], "for {changes}");

@@ -121,12 +121,25 @@ pub fn wire(
         caller_reference: document.caller_reference().to_owned(),
         inspection_origin: inspection.id.clone(),
         origin_adopted: inspection.adopted,
-        origin_port: Some(spec.origin_port),
+        origin_ports: origin_ports(spec, ours),
         application_origin: application.id.clone(),
         behaviors,
         written: false,
     };
     Ok(Wiring { made, edits: plan.edits, after: plan.document, left })
+}
+
+/// Ports of an origin that are remembered.
+const PORTS: usize = 4;
+
+fn origin_ports(spec: &Spec, ours: Option<&Ours>) -> Vec<u16> {
+    let mut ports = vec![spec.origin_port];
+    for port in ours.iter().flat_map(|ours| &ours.ports) {
+        if ports.len() < PORTS && !ports.contains(port) {
+            ports.push(*port);
+        }
+    }
+    ports
 }
 
 /// Behaviours that go to the protection's application and that no protection has: their requests are never inspected, and nothing

@@ -55,7 +55,7 @@ impl Ours {
         };
         let all: Vec<&MadeDistribution> = std::iter::once(first).chain(claims).collect();
         ours.origin_adopted = all.iter().any(|made| made.origin_adopted);
-        ours.ports.extend(all.iter().filter_map(|made| made.origin_port));
+        ours.ports.extend(all.iter().flat_map(|made| made.origin_ports.iter().copied()));
         ours.bypass_recorded = all.iter().any(|made| made.written) && row.bypass_is_ours();
         // A write that is not known to have happened may have moved back every behaviour that it was to give up.
         let may_be_given_up = |pattern: &PathPattern| {

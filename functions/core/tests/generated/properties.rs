@@ -198,7 +198,7 @@ fn a_flip_moves_the_protected_behaviors(document: &Document, rng: &mut Rng) {
         caller_reference: document.caller_reference().to_owned(),
         inspection_origin: inspection.id.clone(),
         origin_adopted: false,
-        origin_port: Some(8443),
+        origin_ports: vec![8443],
         application_origin: application.clone(),
         behaviors: protected
             .iter()

@@ -71,8 +71,10 @@ pub(super) async fn play(stage: &Stage<'_>, act: &Act) -> Result<()> {
     Ok(())
 }
 
-/// Parameters that are not changed here: two never, and two need the zone's other account (`cargo rehearse permissions`).
-const UNCHANGED: [&str; 4] = ["EngineStackName", "Name", "HostedZoneRoleArn", "HostedZoneExternalId"];
+/// Parameters that are not changed here: two never, two need the zone's other account (`cargo rehearse permissions`), and the
+/// rehearsal has no second port on which inspection is healthy, so that the check's is only pinned.
+const UNCHANGED: [&str; 5] =
+    ["EngineStackName", "Name", "HostedZoneRoleArn", "HostedZoneExternalId", "HealthCheckPort"];
 
 /// No parameter of infra/protection.yaml is forgotten.
 fn is_every_property(stage: &Stage<'_>, changes: &[Change]) -> Result<()> {
