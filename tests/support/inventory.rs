@@ -30,7 +30,9 @@ impl Inventory {
             let alarm = cloudwatch.observe(&name);
             format!("{name}: {:?}, actions {}", alarm.metric, alarm.actions_enabled)
         };
-        let row = |row: failopen::ledger::Row| {
+        let row = |mut row: failopen::ledger::Row| {
+            // Ports that the origin had before are kept for roll-backs, and are no part of what there is.
+            row.made.distribution.iter_mut().for_each(|made| made.origin_ports.truncate(1));
             format!("{} of {}: {:?} {:?} {:?}", row.name, row.owner, row.lifecycle, row.spec, row.made)
         };
         Self {
