@@ -769,6 +769,14 @@ fn break_glass_moves_exactly_the_paths_it_names_and_only_between_the_origins_it_
 }
 
 #[test]
+fn a_mistyped_distribution_is_to_be_checked_and_nothing_is_to_be_deleted() {
+    let failure =
+        World::standard().flip(with(break_glass(), "distribution", json!("E9OTHER"))).expect_err("there is none");
+    assert_eq!(failure.error_type, ErrorType::ForeignTarget);
+    assert!(failure.message.contains("Check `distribution`") && !failure.message.contains("delete"), "{failure}");
+}
+
+#[test]
 fn break_glass_paths_that_are_one_behaviour_to_cloudfront_are_named_as_that() {
     for paths in [json!(["/api/*", "api/*"]), json!(["*", "*"]), json!(["api/*", "/static/*", "/api/*"])] {
         let world = World::standard();

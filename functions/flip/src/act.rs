@@ -57,7 +57,7 @@ pub(crate) enum Unread {
 
 impl Unread {
     /// Before anything was written.
-    fn failure(self, id: &DistributionId) -> Failure {
+    pub(crate) fn failure(self, id: &DistributionId) -> Failure {
         match self {
             Unread::Fault(fault) => Failure::remote(&fault),
             Unread::Malformed(malformed) => Failure::new(

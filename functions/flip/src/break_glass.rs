@@ -4,11 +4,12 @@
 use failopen::document::Document;
 use failopen::failure::{ErrorType, Failure};
 use failopen::flip::{break_glass_faults, plan_break_glass};
-use failopen::port::{Apply, Clock, Observe};
+use failopen::id::DistributionId;
+use failopen::port::{Apply, Clock, FaultKind, Observe};
 use failopen::posture::{Posture, Side};
 use jiff::Timestamp;
 
-use crate::act::{act, read};
+use crate::act::{Unread, act, try_read};
 use crate::answer::{Answer, Change, Distribution, Outcome};
 use crate::request::BreakGlass;
 
@@ -20,7 +21,7 @@ pub(crate) async fn break_glass<C: Observe + Apply, K: Clock>(
     request: &BreakGlass,
 ) -> Result<Answer, Failure> {
     let id = &request.distribution;
-    let seen = read(cloud, id).await?;
+    let seen = try_read(cloud, id).await.map_err(|unread| unfound(id, unread))?;
     let plan = |document: &Document| plan_break_glass(document, &request.from, &request.to, &request.paths);
     let planned = plan(&seen.document).map_err(|_| misnamed(&seen.document, request))?;
     let action = match request.side {
@@ -91,4 +92,20 @@ fn misnamed(document: &Document, request: &BreakGlass) -> Failure {
              these; \"dryRun\":true shows the change without making it."
         ),
     )
+}
+
+/// Whoever types an id may have mistyped it; what a protection's own distribution calls for is another matter.
+fn unfound(id: &DistributionId, unread: Unread) -> Failure {
+    match unread {
+        Unread::Fault(fault) if matches!(fault.kind, FaultKind::NotFound | FaultKind::AccessDenied) => {
+            let mut failure = Failure::remote(&fault);
+            failure.message = format!(
+                "Nothing was changed: distribution {id} is none that this engine can read ({fault}). Check `distribution`: \
+                 `aws cloudfront list-distributions --query 'DistributionList.Items[].[Id,Aliases.Items]'` shows the ids; one of \
+                 another engine or account is changed there."
+            );
+            failure
+        }
+        other => other.failure(id),
+    }
 }

@@ -6,6 +6,7 @@ use failopen::failure::Failure;
 use failopen::id::ProtectionName;
 use failopen::ledger::{Pin, PinPosture, Row};
 use failopen::port::{Apply, Clock, Observe};
+use failopen::spec::EdgeFailOpen;
 use jiff::Timestamp;
 
 use crate::act::try_read;
@@ -51,9 +52,13 @@ pub(crate) async fn unpin<C: Observe + Apply, K: Clock>(
         let changed = row.pin_at(now).is_some();
         row.pin_ended_at = if changed { Some(now) } else { row.last_pin_end(now) };
         row.pin = None;
-        let because = match changed {
-            true => "the pin is gone: automation decides again, and hold-down starts anew",
-            false => "there was no pin: automation decides",
+        let because = match (changed, row.spec.automation.edge_fail_open) {
+            (true, EdgeFailOpen::Automatic) => "the pin is gone: automation decides again, and hold-down starts anew",
+            (true, EdgeFailOpen::Notify | EdgeFailOpen::Off) => {
+                "the pin is gone, and EdgeFailOpen lets automation move nothing: traffic stays as it is until somebody sends \
+                 `restore` or `bypass`"
+            }
+            (false, _) => "there was no pin: automation decides",
         };
         Effect { changed, because: because.to_owned() }
     })

@@ -88,6 +88,14 @@ fn every_item_that_is_no_text_is_told() {
 }
 
 #[test]
+fn a_url_is_no_pattern_because_it_would_protect_nothing() {
+    for (typed, example) in [("https://www.example.com/api/*", "/api/*"), ("http://www.example.com", "/*")] {
+        let problem = only(json!({"Traffic": [typed]}));
+        assert!(problem.fault.contains("no scheme and no host") && problem.example == example, "{problem}");
+    }
+}
+
+#[test]
 fn a_wrong_dns_hides_nothing_else() {
     let found = blamed(json!({"Dns": "dns", "HostedZoneId": "z 1", "HostedZoneExternalId": "a b"}));
     assert_eq!(found, ["Dns", "HostedZoneId", "HostedZoneExternalId"]);

@@ -121,6 +121,11 @@ fn is_hostname(text: &str) -> bool {
 /// Characters of a CloudFront path pattern (`DistributionConfig`, CacheBehavior PathPattern), at most 255.
 pub(super) fn path_pattern(text: &str) -> Result<PathPattern, Wrong> {
     let form = |c: char| c.is_ascii_alphanumeric() || "_-.*$/~\"'@:+&?".contains(c);
+    // CloudFront takes a URL, too, and no request would ever match it: the protection would protect nothing.
+    if let Some((_, rest)) = text.split_once("://") {
+        let path = rest.find('/').map_or("/*", |at| &rest[at..]);
+        return wrong("it must be the path alone: no scheme and no host", path);
+    }
     if (1..=255).contains(&text.len()) && text.chars().all(form) {
         Ok(PathPattern::new(text))
     } else {
