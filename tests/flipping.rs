@@ -359,6 +359,28 @@ fn two_mistakes_in_one_request_are_named_together() {
 }
 
 #[test]
+fn many_fields_that_are_not_known_are_answered_by_one_list() {
+    let mut request = bypass();
+    for number in 0..100 {
+        request[format!("colour-{number:03}")] = json!(1);
+    }
+    let message = World::standard().flip(request).expect_err("none of them is known").message;
+    assert_eq!(
+        message.matches("which takes protection, reason, requestedBy, dryRun, expiresIn").count(),
+        1,
+        "{message}"
+    );
+    assert!(message.contains("fields `colour-000`, `colour-001`, ") && message.len() < 900, "{message}");
+    assert!(message.contains("; 80 more fields are not known to `bypass`"), "{message}");
+}
+
+#[test]
+fn a_path_that_is_no_text_is_told_once() {
+    let message = World::standard().flip(with(break_glass(), "paths", json!([1]))).expect_err("no text").message;
+    assert!(message.contains("holds 1, not a path pattern") && !message.contains("is empty"), "{message}");
+}
+
+#[test]
 fn actions_that_do_not_exist_yet_say_so() {
     for action in ["history", "practice"] {
         let failure = World::standard().flip(json!({"action": action, "protection": "www"})).expect_err("not yet");
@@ -1408,7 +1430,15 @@ fn a_request_that_could_do_the_opposite_of_what_it_says_is_refused() {
         (with(bypass(), "protection", json!("x".repeat(2_049))), "not the name of a protection"),
         (with(status(), "protection", json!("No Such")), "field `protection` is `No Such`, not the name"),
         (with(break_glass(), "distribution", json!("e2 x")), "field `distribution` is `e2 x`: it must be the id"),
-        (with(bypass(), "expiresIn", json!("2 hours")), "a number of s, m, h or d, at most 366 days"),
+        (
+            with(bypass(), "expiresIn", json!("2 hours")),
+            "field `expiresIn` is `2 hours`: it must be a text such as \"30m\"",
+        ),
+        (with(bypass(), "expiresIn", json!(30)), "field `expiresIn` is 30: it must be a text such as \"30m\""),
+        (with(bypass(), "expiresIn", json!("")), "field `expiresIn` is ``: it must be"),
+        (with(bypass(), "dryrun", json!(true)), "field `dryrun` is not known to `bypass`: did you mean `dryRun`?"),
+        (with(status(), "dryRun", json!("banana")), "field `dryRun` is `banana`, not true or false"),
+        (with(break_glass(), "to", break_glass()["from"].clone()), "name the same origin, `"),
         (with(bypass(), "\u{1b}[31m".repeat(40).as_str(), json!(1)), "field `\\u{1b}[31m"),
         (with(break_glass(), "action", json!("restore")), "exchange `from` and `to`, or say `bypass`"),
         (

@@ -1,7 +1,8 @@
-//! One row of the ledger that cannot be understood takes down nobody but its own protection.
+//! One row of the ledger that cannot be understood, or that is lost, takes down nobody but its own protection.
 
 use failopen::failure::ErrorType;
 use failopen::id::PathPattern;
+use failopen::port::FaultKind;
 use failopen_tests::stack::Stack;
 use failopen_tests::world::{World, application_origin, inspection_origin, standard_spec, www};
 use failopen_tests::{Operation, events};
@@ -150,4 +151,78 @@ fn a_new_protection_is_refused_where_the_unreadable_one_has_an_origin_and_made_e
     let mut stack = Stack::new(&world);
     let answer = stack.set(new).set(json!({"DistributionId": "E3SECOND"})).create();
     assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+}
+
+fn told_of_a_lost_row(world: &World) -> Vec<String> {
+    let outbox = world.cloud.outbox();
+    let lost = outbox.messages.iter().filter(|(_, message)| message.subject.contains("ledger row is gone"));
+    lost.map(|(_, message)| format!("{}\n{}", message.subject, message.body)).collect()
+}
+
+#[test]
+fn a_row_that_is_lost_is_told_by_its_alarm_because_no_tick_can_know_of_it() {
+    let world = World::standard();
+    world.cloud.ledger().remove(&www());
+    assert_eq!(world.tick(), json!({"decisions": []}));
+    let answer = world.react(events::alarm_metric()).expect("an answer");
+    let held = decision(&answer, "www");
+    assert_eq!((&held["decision"], &held["reason"]), (&json!("hold"), &json!("LedgerUnavailable")));
+    let told = told_of_a_lost_row(&world);
+    assert_eq!(told.len(), 1, "{told:?}");
+    for part in ["www: ", "failopen-www-inspection", "layer 1", "point-in-time", "\"distribution\":", "who needs it"] {
+        assert!(told[0].contains(part), "{part}: {}", told[0]);
+    }
+    assert_eq!(world.cloud.outbox().metric("DecisionErrors"), Some(1));
+    assert_eq!(world.target("*"), inspection_origin());
+
+    // Nothing remembers that; each event tells.
+    assert_eq!(decision(&world.react(events::alarm_metric()).expect("told"), "www")["decision"], "hold");
+    assert_eq!(told_of_a_lost_row(&world).len(), 2);
+}
+
+#[test]
+fn whatever_keeps_a_lost_row_from_being_told_is_a_failed_event_which_lambda_delivers_again() {
+    for operation in [Operation::DescribeAlarms, Operation::Publish] {
+        let world = World::standard();
+        world.cloud.ledger().remove(&www());
+        world.cloud.on(operation).fail(FaultKind::AccessDenied);
+        let failure = world.react(events::alarm_metric()).expect_err("nobody was told");
+        assert_eq!(failure.error_type, ErrorType::Unavailable, "{operation}");
+        assert!(failure.message.contains("Restore the ledger"), "{failure}");
+        assert_eq!(told_of_a_lost_row(&world), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_alarm_of_what_has_no_row_tells_nothing_where_it_is_late_or_somebody_elses() {
+    let nothing = Ok(json!({"decisions": []}));
+    // Late: the alarm went with the protection.
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    assert_eq!(stack.create()["Status"], "SUCCESS");
+    assert_eq!(stack.delete()["Status"], "SUCCESS");
+    assert_eq!(world.react(events::alarm_metric()), nothing);
+    assert_eq!(told_of_a_lost_row(&world), Vec::<String>::new());
+
+    // Another engine's, which an operator's own rule or topic hands to this one, too.
+    let world = World::standard();
+    world.cloud.ledger().remove(&www());
+    for event in [events::alarm_eventbridge(), events::alarm_sns()] {
+        assert_eq!(world.react(event), nothing);
+    }
+    assert_eq!(told_of_a_lost_row(&world), Vec::<String>::new());
+
+    // One that speaks for another protection.
+    let world = World::standard();
+    let mut shop = standard_spec();
+    shop.name = "shop".into();
+    shop.failover_record = "cq-origin-shop.cq-route.com".into();
+    shop.traffic = vec![PathPattern::new("/checkout/*")];
+    shop.additional_alarms = vec![www().alarm()];
+    world.provision(&shop);
+    world.cloud.ledger().remove(&www());
+    let answer = world.react(events::alarm_metric()).expect("an answer");
+    assert_eq!(answer["decisions"].as_array().map(Vec::len), Some(1), "{answer}");
+    assert_eq!(decision(&answer, "shop")["protection"], "shop");
+    assert_eq!(told_of_a_lost_row(&world), Vec::<String>::new());
 }

@@ -40,6 +40,9 @@ impl ObservedAlarm {
     }
 }
 
+/// Route 53's metric of a health check: 1 healthy, 0 not (Route 53 Developer Guide, "Monitoring health checks using CloudWatch").
+pub const HEALTH_METRIC: &str = "HealthCheckStatus";
+
 /// The settings of a metric alarm that matter to us; also what we ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricAlarm {
@@ -71,7 +74,7 @@ impl MetricAlarm {
         Self {
             description: format!("Failopen: inspection of `{}` ({}) as Route 53 sees it.", spec.name, spec.inspection),
             namespace: "AWS/Route53".to_owned(),
-            metric_name: "HealthCheckStatus".to_owned(),
+            metric_name: HEALTH_METRIC.to_owned(),
             dimensions: vec![("HealthCheckId".to_owned(), health_check.to_string())],
             statistic: "Minimum".to_owned(),
             period_seconds: 60,

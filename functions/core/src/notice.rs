@@ -11,6 +11,7 @@ use crate::commands::Commands;
 use crate::decide::{is_health_known, wanted};
 use crate::decision::{Decision, Reason};
 use crate::drift::Drift;
+use crate::id::ProtectionName;
 use crate::ledger::{FlippedBy, Lifecycle, Queued, Row, SeenDrift, Watch};
 use crate::letters::{Letters, subject_line};
 use crate::port::Message;
@@ -125,6 +126,23 @@ pub fn unreadable_row(row: &UnreadableRow, commands: &Commands) -> Message {
              nobody is told of changes of its traffic; DNS failover (layer 1) goes on by itself, and so do all other protections.\n\n\
              Next: restore the row from the point-in-time recovery of the ledger's table. Where traffic has to move meanwhile, \
              break-glass, which needs no ledger (RUNBOOK.md says how to find the ids; leave `dryRun` out to make the change):\n{}\n",
+            commands.break_glass()
+        ),
+    }
+}
+
+/// The message about an alarm that calls react and is called as a protection's own, of which the ledger has no row.
+pub fn missing_row(name: &ProtectionName, commands: &Commands) -> Message {
+    let alarm = name.alarm();
+    Message {
+        subject: subject_line(name.as_str(), "its ledger row is gone: nobody watches it"),
+        body: format!(
+            "Protection: {name}\n\nIts alarm {alarm} has called react, but the ledger has no row of it. Layer 2 does nothing for it, and \
+             nobody is told of changes of its traffic; DNS failover (layer 1) goes on by itself, and so do all other protections.\n\n\
+             Next: if a stack still declares it, restore the row from the point-in-time recovery of the ledger's table (RUNBOOK.md, \
+             \"Restore the ledger\"), and deploy or delete no protection of that name before. If none does, its deletion has left the \
+             alarm, or somebody else has made it: see who needs it before you delete it. Where traffic has to move meanwhile, break-glass, which needs no ledger (RUNBOOK.md says how to find the ids; leave `dryRun` out to make the \
+             change):\n{}\n",
             commands.break_glass()
         ),
     }

@@ -4,7 +4,7 @@ use failopen::id::{DistributionId, PathPattern, ProtectionName};
 use failopen::ledger::PinPosture;
 use failopen::posture::Side;
 use failopen::properties;
-use failopen::quote::{json, quoted};
+use failopen::quote::{json, nearest, quoted};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
@@ -15,6 +15,9 @@ use crate::request::Expiry;
 const KEPT: [&str; 2] = ["reason", "requestedBy"];
 const MOST: usize = 1_024;
 
+/// Unknown fields that one answer names.
+const MANY: usize = 20;
+
 /// Reads fields and collects what is wrong with them.
 pub(crate) struct Fields<'a> {
     pub(crate) object: &'a Map<String, Value>,
@@ -24,6 +27,31 @@ pub(crate) struct Fields<'a> {
 impl<'a> Fields<'a> {
     pub(crate) fn new(object: &'a Map<String, Value>) -> Self {
         Self { object, problems: Vec::new() }
+    }
+
+    /// Whatever else there is may be a misspelled field, without which the request would mean something else.
+    pub(crate) fn none_but(&mut self, action: &str, known: &[&str]) {
+        let object = self.object;
+        let mut others = Vec::new();
+        let unknown = object.keys().filter(|name| *name != "action" && !known.contains(&name.as_str()));
+        let more = unknown.clone().count().saturating_sub(MANY);
+        for name in unknown.take(MANY) {
+            match nearest(name, known) {
+                Some(meant) => self
+                    .problems
+                    .push(format!("field {} is not known to `{action}`: did you mean `{meant}`?", quoted(name))),
+                None => others.push(quoted(name)),
+            }
+        }
+        // The known names are many, so they are listed once.
+        if !others.is_empty() {
+            let (fields, are) = if others.len() == 1 { ("field", "is") } else { ("fields", "are") };
+            let (names, known) = (others.join(", "), known.join(", "));
+            self.problems.push(format!("{fields} {names} {are} not known to `{action}`, which takes {known}"));
+        }
+        if more > 0 {
+            self.problems.push(format!("{more} more fields are not known to `{action}`"));
+        }
     }
 
     /// An optional text; an empty one is a mistake.
@@ -124,13 +152,15 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn expiry(&mut self) -> Expiry {
-        let Some(text) = self.text("expiresIn") else {
-            return Expiry::DEFAULT;
+        let value = match self.object.get("expiresIn") {
+            None | Some(Value::Null) => return Expiry::DEFAULT,
+            Some(value) => value,
         };
-        parse_expiry(&text).unwrap_or_else(|| {
+        value.as_str().and_then(parse_expiry).unwrap_or_else(|| {
             self.problems.push(format!(
-                "field `expiresIn` is {}, not a number of s, m, h or d, at most 366 days, such as 30m, 2h or 1d, and not never",
-                quoted(&text)
+                "field `expiresIn` is {}: it must be a text such as \"30m\", \"2h\" or \"1d\" (whole numbers of s, m, h or d, at \
+                 most 366 days), or \"never\"",
+                json(value)
             ));
             Expiry::DEFAULT
         })
@@ -162,7 +192,7 @@ impl<'a> Fields<'a> {
                 ));
             }
         }
-        if paths.is_empty() {
+        if list.is_empty() {
             self.problems.push("field `paths` is empty".to_owned());
         }
         Some(paths)

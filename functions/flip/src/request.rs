@@ -130,10 +130,7 @@ pub fn parse(event: &Value) -> Result<Request, String> {
     };
     let known = [COMMON, own].concat();
     let mut fields = Fields::new(object);
-    for name in object.keys().filter(|name| *name != "action" && !known.contains(&name.as_str())) {
-        let name = quote::quoted(name);
-        fields.problems.push(format!("field {name} is not known to `{action}`, which takes {}", known.join(", ")));
-    }
+    fields.none_but(action, &known);
     let request = read(action, &mut fields);
     match request {
         Some(request) if fields.problems.is_empty() => Ok(request),
@@ -143,8 +140,14 @@ pub fn parse(event: &Value) -> Result<Request, String> {
 
 fn read(action: &str, fields: &mut Fields<'_>) -> Option<Request> {
     match action {
-        "status" => Some(Request::Status(fields.protection_if_given())),
-        "plan" => fields.protection().map(Request::Plan),
+        // Neither writes anything, with `dryRun` or without; what is no truth value is still a mistake.
+        "status" | "plan" => {
+            fields.flag("dryRun");
+            match action {
+                "status" => Some(Request::Status(fields.protection_if_given())),
+                _ => fields.protection().map(Request::Plan),
+            }
+        }
         "bypass" => read_flip(Side::Bypassed, fields),
         "restore" => read_flip(Side::Inspected, fields),
         "pin" => {
@@ -210,13 +213,14 @@ fn read_flip(side: Side, fields: &mut Fields<'_>) -> Option<Request> {
         if fields.object.contains_key(field) {
             fields
                 .problems
-                .push(format!("field `{field}` does not go with break-glass (`distribution`, `from`, `to`)"));
+                .push(format!("field `{field}` does not go with break-glass (`distribution`, `from`, `to`, `paths`)"));
         }
     }
     let distribution = fields.distribution();
     let (from, to) = (fields.required("from"), fields.required("to"));
     if from.is_some() && from == to {
-        fields.problems.push("fields `from` and `to` name the same origin".to_owned());
+        let same = quote::quoted(from.as_deref().unwrap_or_default());
+        fields.problems.push(format!("fields `from` and `to` name the same origin, {same}"));
     }
     if let Some((from, to)) = from.as_deref().zip(to.as_deref()) {
         fields.problems.extend(the_wrong_way_round(side, from, to));

@@ -11,12 +11,25 @@ use serde_json::Value;
 /// Where to look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// At the protections for which these alarms speak.
+    /// At the protections for which this alarm speaks, which has invoked react itself: whoever made it named react in its actions.
+    Alarm(AlarmName),
+    /// At those for which these speak, which react hears of through somebody else.
     Alarms(Vec<AlarmName>),
     /// At all of them: the schedule's tick.
     Tick,
     /// At one of them, asked for by name.
     Protection(ProtectionName),
+}
+
+impl Look {
+    /// The alarms that the event is about.
+    pub fn alarms(&self) -> &[AlarmName] {
+        match self {
+            Look::Alarm(name) => std::slice::from_ref(name),
+            Look::Alarms(names) => names,
+            Look::Tick | Look::Protection(_) => &[],
+        }
+    }
 }
 
 /// Whether the event asks for no protection, but for what react is able to do.
@@ -51,7 +64,7 @@ pub fn parse(event: &Value) -> Result<Look, String> {
         let arn = event.get("alarmArn").and_then(Value::as_str).and_then(alarm_of_arn);
         return arn
             .or_else(|| event.get("alarmData").and_then(|data| text(data, "alarmName")))
-            .map(|name| Look::Alarms(vec![name]))
+            .map(Look::Alarm)
             .ok_or_else(|| "the alarm event names no alarm in `alarmArn` or `alarmData.alarmName`".to_owned());
     }
     Err("the event is none of: a CloudWatch alarm action, the same inside SNS, EventBridge's `CloudWatch Alarm State \

@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::event::{self, Look};
-use crate::ledger::{without_ledger, without_row};
+use crate::ledger::{protection_of, without_ledger, without_protection, without_row};
 use crate::observe::{Observed, Unreadable, alarm_names, drift_is_due, observe, settle};
 use crate::signal::{metrics, remember_and_tell};
 
@@ -100,12 +100,12 @@ async fn look_and_decide<C: Observe + Apply, K: Clock>(
         Ok(rows) => rows,
         Err(fault) => return Ok(without_ledger(commands, cloud, clock, &look, &fault).await),
     };
-    let Chosen { readable: chosen, unreadable } = choose(rows, &look)?;
+    let Chosen { readable: chosen, unreadable, missing } = choose(rows, &look)?;
     let observed = observe(cloud, clock, deadline - TO_DECIDE, chosen).await;
 
     let due = match look {
         Look::Tick => drift_is_due(&observed, clock.now()),
-        Look::Alarms(_) | Look::Protection(_) => Default::default(),
+        Look::Alarm(_) | Look::Alarms(_) | Look::Protection(_) => Default::default(),
     };
     let read_drift_of = |seen: &Observed| due.get(seen.versioned.row.name.as_str()).copied();
     let mut answers: Vec<Answer> = futures_util::stream::iter(&observed)
@@ -116,6 +116,9 @@ async fn look_and_decide<C: Observe + Apply, K: Clock>(
     for row in &unreadable {
         answers.push(without_row(commands, cloud, row).await);
     }
+    if let Some(name) = missing {
+        answers.extend(without_protection(commands, cloud, name).await?);
+    }
     Ok(json!({ "decisions": answers }))
 }
 
@@ -124,6 +127,8 @@ struct Chosen {
     /// In the order of their priority.
     readable: Vec<Versioned>,
     unreadable: Vec<UnreadableRow>,
+    /// By its alarm alone: no row is its.
+    missing: Option<ProtectionName>,
 }
 
 fn choose(rows: Rows, look: &Look) -> Result<Chosen, Failure> {
@@ -131,7 +136,7 @@ fn choose(rows: Rows, look: &Look) -> Result<Chosen, Failure> {
     let points_at = |name: &ProtectionName, alarms: &[AlarmName]| match look {
         Look::Tick => true,
         Look::Protection(wanted) => name == wanted,
-        Look::Alarms(names) => alarms.iter().any(|alarm| names.contains(alarm)),
+        Look::Alarm(_) | Look::Alarms(_) => alarms.iter().any(|alarm| look.alarms().contains(alarm)),
     };
     let Rows { mut readable, mut unreadable } = rows;
     readable.retain(|versioned| points_at(&versioned.row.name, &alarm_names(&versioned.row)));
@@ -146,13 +151,17 @@ fn choose(rows: Rows, look: &Look) -> Result<Chosen, Failure> {
                 format!("There is no protection `{name}`; the ledger knows: {}.", list_or_none(&known)),
             ));
         }
-        Look::Alarms(names) if is_empty => {
-            let names: Vec<&str> = names.iter().map(AlarmName::as_str).collect();
-            tracing::warn!(alarms = names.join(", "), "The alarm speaks for no protection; nothing was decided");
+        Look::Alarm(_) | Look::Alarms(_) if is_empty => {
+            let names: Vec<&str> = look.alarms().iter().map(AlarmName::as_str).collect();
+            tracing::warn!(alarms = names.join(", "), "The alarm speaks for no protection of the ledger");
         }
-        Look::Tick | Look::Protection(_) | Look::Alarms(_) => {}
+        Look::Tick | Look::Protection(_) | Look::Alarm(_) | Look::Alarms(_) => {}
     }
-    Ok(Chosen { readable, unreadable })
+    let missing = match look {
+        Look::Alarm(name) if is_empty => protection_of(name),
+        Look::Tick | Look::Protection(_) | Look::Alarm(_) | Look::Alarms(_) => None,
+    };
+    Ok(Chosen { readable, unreadable, missing })
 }
 
 fn list_or_none(names: &[String]) -> String {

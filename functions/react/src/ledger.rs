@@ -1,11 +1,14 @@
 //! What is left to do where the ledger, or one row of it, cannot be read: hold, and say so.
 
+use failopen::alarm::{HEALTH_METRIC, MetricAlarm};
 use failopen::commands::Commands;
 use failopen::decision::{Decision, Reason};
+use failopen::failure::{ErrorType, Failure};
 use failopen::id::{AlarmName, ProtectionName};
 use failopen::notice;
 use failopen::port::{Apply, Clock, Fault, Message, Metric, Observe};
 use failopen::posture::{Posture, Traffic};
+use failopen::properties;
 use failopen::rows::UnreadableRow;
 use serde_json::{Value, json};
 
@@ -34,6 +37,42 @@ pub(crate) async fn without_row<C: Apply>(commands: &Commands, cloud: &C, row: &
     held(name.to_string(), because)
 }
 
+/// An alarm that calls react, as a protection's own does, is called like one, too, and the ledger has no row of it. Where it is there
+/// still, and not an event of before the protection was deleted, nobody watches what it speaks for; only the alarm can tell of that,
+/// because no tick knows of what has no row.
+///
+/// Nothing remembers that people were told: an alarm rings only on a change, so each event tells.
+///
+/// # Errors
+/// `Unavailable` where that cannot be looked up or told, so that Lambda delivers the event again and a dead letter stays in the end.
+pub(crate) async fn without_protection<C: Observe + Apply>(
+    commands: &Commands,
+    cloud: &C,
+    name: ProtectionName,
+) -> Result<Option<Answer>, Failure> {
+    let alarm = name.alarm();
+    let failed = |what: &str, fault: &Fault| {
+        Failure::new(
+            ErrorType::Unavailable,
+            format!(
+                "Alarm {alarm} has spoken, and the ledger has no row of `{name}`. {what} failed: {fault}. Look for that row (RUNBOOK.md, \
+                     \"Restore the ledger\"); DNS failover (layer 1) does not depend on it."
+            ),
+        )
+    };
+    let found =
+        cloud.alarms(std::slice::from_ref(&alarm)).await.map_err(|fault| failed("Reading that alarm", &fault))?;
+    let is_on_a_health_check = |metric: &MetricAlarm| metric.metric_name == HEALTH_METRIC;
+    if !found.iter().filter_map(|alarm| alarm.metric.as_ref()).any(is_on_a_health_check) {
+        return Ok(None);
+    }
+    tracing::error!(protection = %name, %alarm, "The alarm is there, but no row in the ledger; nobody watches the protection");
+    publish(cloud, &[Metric { name: "DecisionErrors", protection: name.clone(), value: 1 }]).await;
+    cloud.notify(&notice::missing_row(&name, commands)).await.map_err(|fault| failed("Telling people", &fault))?;
+    let because = "its alarm has spoken, and the ledger has no row of it, so nothing is known about pins and targets";
+    Ok(Some(held(name.to_string(), because.to_owned())))
+}
+
 fn held(protection: String, because: String) -> Answer {
     Answer {
         protection,
@@ -60,12 +99,14 @@ pub(crate) async fn without_ledger<C: Observe + Apply, K: Clock>(
     let names: Vec<String> = match look {
         Look::Tick => vec!["*".to_owned()],
         Look::Protection(name) => vec![name.to_string()],
-        Look::Alarms(alarms) => alarms.iter().filter_map(protection_of).collect(),
+        Look::Alarm(_) | Look::Alarms(_) => {
+            look.alarms().iter().filter_map(protection_of).map(|name| name.to_string()).collect()
+        }
     };
     let minute = now.as_second().div_euclid(60) % 15;
     let tell = match look {
         Look::Tick => minute == 0,
-        Look::Alarms(_) | Look::Protection(_) => true,
+        Look::Alarm(_) | Look::Alarms(_) | Look::Protection(_) => true,
     };
     if tell {
         let message = Message {
@@ -92,7 +133,7 @@ pub(crate) async fn without_ledger<C: Observe + Apply, K: Clock>(
 }
 
 /// The protection whose own alarm this is, by the alarm's name.
-fn protection_of(alarm: &AlarmName) -> Option<String> {
+pub(crate) fn protection_of(alarm: &AlarmName) -> Option<ProtectionName> {
     let name = alarm.as_str().strip_prefix("failopen-")?.strip_suffix("-inspection")?;
-    Some(name.to_owned())
+    properties::protection_name(name)
 }

@@ -20,7 +20,8 @@ pub fn check(bytes: &[u8]) {
 
 fn react(event: &Value) {
     match react_event::parse(event) {
-        Ok(Look::Alarms(names)) => {
+        Ok(look @ (Look::Alarm(_) | Look::Alarms(_))) => {
+            let names = look.alarms();
             assert!(!names.is_empty() && names.iter().all(|name| !name.as_str().is_empty()), "{names:?}");
         }
         Ok(Look::Protection(name)) => assert!(!name.as_str().is_empty()),

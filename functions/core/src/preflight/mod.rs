@@ -215,8 +215,16 @@ fn health_checks(spec: &Spec, observed: &Observed, findings: &mut Vec<Finding>) 
                 Code::HealthCheckNotHealthy,
                 property,
                 target,
-                format!("health check {id} is disabled, and Route 53 takes a disabled check for healthy: it would hide every \
-                         outage; enable it"),
+                match target {
+                    Target::Application => format!(
+                        "health check {id} is disabled, and Route 53 takes a disabled check for healthy: the application would be \
+                         answered with even when it is down, as without a check; enable it, or say none"
+                    ),
+                    _ => format!(
+                        "health check {id} is disabled, and Route 53 takes a disabled check for healthy: it would hide every \
+                         outage; enable it"
+                    ),
+                },
             )),
             Some(_) => {}
         }

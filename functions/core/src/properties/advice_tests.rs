@@ -17,9 +17,13 @@ fn only(changes: Value) -> Problem {
 fn what_is_no_host_name_is_told_from_the_reason_for_it() {
     let long_label = format!("{}.example.com", "a".repeat(64));
     for (typed, word, example) in [
-        ("https://origin-www.example.org/x", "no scheme, no port and no path", "origin-www.example.org"),
-        ("Origin-www.example.org:8443", "no scheme, no port and no path", "origin-www.example.org"),
+        ("https://origin-www.example.org/x", "no user, no port and no path", "origin-www.example.org"),
+        ("Origin-www.example.org:8443", "no user, no port and no path", "origin-www.example.org"),
+        ("me:pass@origin-www.example.org", "no user, no port and no path", "origin-www.example.org"),
+        ("https://me:p/a@origin-www.example.org/x", "no user, no port and no path", "origin-www.example.org"),
+        ("a.example.org,b.example.org", "it must be one host name", "origin-www.example.com"),
         ("192.0.2.1", "an IP address", "origin-www.example.com"),
+        ("192.0.2.1:8443", "an IP address", "origin-www.example.com"),
         ("2001:db8::1", "an IP address", "origin-www.example.com"),
         ("bücher.example", "begins with xn--", "origin-www.example.com"),
         ("*.example.org", "a wildcard stands for many", "origin-www.example.com"),
@@ -39,6 +43,8 @@ fn what_is_no_host_name_is_told_from_the_reason_for_it() {
 
 #[test]
 fn an_id_with_something_around_it_is_shown_bare() {
+    let zone = only(json!({"HostedZoneId": "arn:aws:route53:::hostedzone/Z1"}));
+    assert!(zone.fault.contains("the id alone") && zone.example == "Z1", "{zone}");
     for (typed, word, example) in [
         ("arn:aws:cloudfront::111122223333:distribution/E1", "the id alone", "E1"),
         ("d111111abcdef8.cloudfront.net", "its domain name", "E2EXAMPLE1ABCD"),
@@ -83,6 +89,9 @@ fn every_item_that_is_no_text_is_told() {
     let found = problems(json!({"Traffic": ["*", null, {"a": 1}, "/a b"]}));
     let faults: Vec<&str> = found.iter().map(|problem| problem.fault.split(':').next().unwrap_or_default()).collect();
     assert_eq!(faults, ["holds null", "holds a map", "holds `/a b`"]);
+    assert!(only(json!({"Traffic": "*,"})).fault.starts_with("holds an empty item: "));
+    let twice = only(json!({"Traffic": ["/api/*", "api/*"]}));
+    assert!(twice.fault.contains("as `/api/*` and as `api/*`"), "{twice}");
     assert_eq!(only(json!({"Traffic": {"a": 1}})).example, "[\"/api/*\"]");
     assert_eq!(only(json!({"ApplicationHostname": ["a"]})).example, "origin-www.example.com");
 }

@@ -1,13 +1,12 @@
 //! Reads one map of properties and collects what is wrong with it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use strsim::damerau_levenshtein;
 
 use super::Problem;
 use super::syntax::Wrong;
-use crate::quote::quoted;
+use crate::quote::{nearest, quoted};
 
 pub(super) struct Reader<'a> {
     /// What has these properties, as messages name it.
@@ -159,12 +158,23 @@ impl<'a> Reader<'a> {
                 }
             },
         };
-        let mut seen = BTreeSet::new();
+        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
         let mut items = Vec::new();
         for text in texts.iter().map(|text| text.trim()) {
             match parse(text) {
-                Ok(item) if seen.insert(key(&item)) => items.push(item),
-                Ok(_) => self.report(name, format!("names {} twice", quoted(text)), "each one once"),
+                Ok(item) => match seen.insert(key(&item), text) {
+                    None => items.push(item),
+                    Some(same) if same == text => {
+                        self.report(name, format!("names {} twice", quoted(text)), "each one once");
+                    }
+                    Some(same) => {
+                        let fault = format!("names one thing twice, as {} and as {}", quoted(same), quoted(text));
+                        self.report(name, fault, "each one once");
+                    }
+                },
+                Err(wrong) if text.is_empty() => {
+                    self.report(name, format!("holds an empty item: {}", wrong.rule), &wrong.example);
+                }
                 Err(wrong) => self.report(name, format!("holds {}: {}", quoted(text), wrong.rule), &wrong.example),
             }
         }
@@ -205,12 +215,4 @@ fn kind(value: &Value) -> &'static str {
 /// The example that a form gives for what can be no value of it.
 fn example_of<T>(parse: impl FnOnce(&str) -> Result<T, Wrong>) -> String {
     parse("\0").err().map_or_else(|| "a plain string".to_owned(), |wrong| wrong.example)
-}
-
-/// The known name that a misspelled one is nearest to: at most a third of its letters are wrong.
-fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    let name = name.to_ascii_lowercase();
-    let by_distance = known.iter().map(|known| (damerau_levenshtein(&name, &known.to_ascii_lowercase()), *known));
-    let (distance, nearest) = by_distance.min()?;
-    (distance * 3 <= nearest.len()).then_some(nearest)
 }

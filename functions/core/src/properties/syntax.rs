@@ -41,11 +41,11 @@ pub(super) fn distribution_id(text: &str) -> Result<DistributionId, Wrong> {
 }
 
 pub(super) fn hosted_zone_id(text: &str) -> Result<HostedZoneId, Wrong> {
-    let bare = text.trim_start_matches('/').trim_start_matches("hostedzone/");
+    let bare = text.rsplit_once("hostedzone/").map_or(text, |(_, id)| id).trim_start_matches('/');
     if is_aws_id(text) {
         Ok(HostedZoneId::new(text))
     } else if is_aws_id(bare) {
-        wrong("it must be the id alone, without the /hostedzone/ before it", bare)
+        wrong("it must be the id alone, without what is before it", bare)
     } else {
         wrong(
             "it must be the id of a Route 53 hosted zone, 1 to 32 capital letters and digits",
@@ -77,14 +77,15 @@ const LONGEST_LABEL: usize = 63;
 
 /// What is wrong with a text that is no host name.
 fn no_hostname(text: &str) -> Wrong {
-    let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let bare = bare.split(['/', ':', '?', '#']).next().unwrap_or_default();
+    let bare = host_of(text);
     let rule = if bare != text && is_hostname(bare) {
         return Wrong {
-            rule: "it must be the host name alone: no scheme, no port and no path".to_owned(),
+            rule: "it must be the host name alone: no scheme, no user, no port and no path".to_owned(),
             example: bare.to_owned(),
         };
-    } else if text.parse::<IpAddr>().is_ok() || ends_in_a_number(text) {
+    } else if text.contains([',', ';', ' ']) {
+        "it must be one host name"
+    } else if [text, bare].into_iter().any(|host| host.parse::<IpAddr>().is_ok() || ends_in_a_number(host)) {
         "it is an IP address, which can be neither the value of a CNAME record nor the domain of an origin: name a host that has it"
     } else if !text.is_ascii() {
         "letters beyond ASCII must be in their ASCII form, which begins with xn--"
@@ -102,6 +103,14 @@ fn no_hostname(text: &str) -> Wrong {
         "it must be letters, digits and hyphens between single dots, with no hyphen next to a dot or at either end"
     };
     Wrong { rule: rule.to_owned(), example: "origin-www.example.com".to_owned() }
+}
+
+/// The host of a text that looks like a URL, or like a part of one.
+fn host_of(text: &str) -> &str {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    // A password may hold anything: what is before the last `@` is not looked into.
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    host.split(['/', ':', '?', '#']).next().unwrap_or_default()
 }
 
 fn ends_in_a_number(text: &str) -> bool {
