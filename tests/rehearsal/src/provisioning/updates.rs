@@ -180,6 +180,7 @@ fn changes(act: &Act, [theirs, of_an_alarm]: &[String; 2], port: &str) -> Vec<Ch
     let [shop, other] = [site::SHOP_RECORD, site::OTHER_RECORD].map(moved);
     let elsewhere = [
         format!("{second}: origin failopen-www is "),
+        format!("{second}: origin failopen-www has port {port}"),
         format!("{second}: * goes to failopen-www"),
         format!("{second}: /checkout/* goes to failopen-www"),
         format!("{first}: * goes to app & co"),
