@@ -38,10 +38,15 @@ impl ObservedAlarm {
     pub fn missing(name: AlarmName) -> Self {
         Self { name, arn: String::new(), state: AlarmState::Missing, since: None, actions_enabled: false, metric: None }
     }
+
+    /// Whether it is there and watches a health check, as a protection's own alarm does.
+    pub fn is_on_health_check(&self) -> bool {
+        self.metric.as_ref().is_some_and(|metric| metric.metric_name == HEALTH_METRIC)
+    }
 }
 
 /// Route 53's metric of a health check: 1 healthy, 0 not (Route 53 Developer Guide, "Monitoring health checks using CloudWatch").
-pub const HEALTH_METRIC: &str = "HealthCheckStatus";
+const HEALTH_METRIC: &str = "HealthCheckStatus";
 
 /// The settings of a metric alarm that matter to us; also what we ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]

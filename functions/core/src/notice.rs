@@ -141,7 +141,8 @@ pub fn missing_row(name: &ProtectionName, commands: &Commands) -> Message {
              nobody is told of changes of its traffic; DNS failover (layer 1) goes on by itself, and so do all other protections.\n\n\
              Next: if a stack still declares it, restore the row from the point-in-time recovery of the ledger's table (RUNBOOK.md, \
              \"Restore the ledger\"), and deploy or delete no protection of that name before. If none does, its deletion has left the \
-             alarm, or somebody else has made it: see who needs it before you delete it. Where traffic has to move meanwhile, break-glass, which needs no ledger (RUNBOOK.md says how to find the ids; leave `dryRun` out to make the \
+             alarm, or somebody else has made it: see who needs it before you delete it. Where traffic has to move \
+             meanwhile, break-glass, which needs no ledger (RUNBOOK.md says how to find the ids; leave `dryRun` out to make the \
              change):\n{}\n",
             commands.break_glass()
         ),

@@ -1,6 +1,6 @@
-//! What is left to do where the ledger, or one row of it, cannot be read: hold, and say so.
+//! What is left to do where the ledger, or one row of it, cannot be read or is gone: hold, and say so.
 
-use failopen::alarm::{HEALTH_METRIC, MetricAlarm};
+use failopen::alarm::ObservedAlarm;
 use failopen::commands::Commands;
 use failopen::decision::{Decision, Reason};
 use failopen::failure::{ErrorType, Failure};
@@ -37,8 +37,8 @@ pub(crate) async fn without_row<C: Apply>(commands: &Commands, cloud: &C, row: &
     held(name.to_string(), because)
 }
 
-/// An alarm that calls react, as a protection's own does, is called like one, too, and the ledger has no row of it. Where it is there
-/// still, and not an event of before the protection was deleted, nobody watches what it speaks for; only the alarm can tell of that,
+/// An alarm that calls react, as a protection's own does, has such a name, too, and the ledger has no row of it. Where it is still there,
+/// and the event is not from before the protection was deleted, nobody watches what it speaks for; only the alarm can tell of that,
 /// because no tick knows of what has no row.
 ///
 /// Nothing remembers that people were told: an alarm rings only on a change, so each event tells.
@@ -56,14 +56,13 @@ pub(crate) async fn without_protection<C: Observe + Apply>(
             ErrorType::Unavailable,
             format!(
                 "Alarm {alarm} has spoken, and the ledger has no row of `{name}`. {what} failed: {fault}. Look for that row (RUNBOOK.md, \
-                     \"Restore the ledger\"); DNS failover (layer 1) does not depend on it."
+                 \"Restore the ledger\"); DNS failover (layer 1) does not depend on it."
             ),
         )
     };
     let found =
         cloud.alarms(std::slice::from_ref(&alarm)).await.map_err(|fault| failed("Reading that alarm", &fault))?;
-    let is_on_a_health_check = |metric: &MetricAlarm| metric.metric_name == HEALTH_METRIC;
-    if !found.iter().filter_map(|alarm| alarm.metric.as_ref()).any(is_on_a_health_check) {
+    if !found.iter().any(ObservedAlarm::is_on_health_check) {
         return Ok(None);
     }
     tracing::error!(protection = %name, %alarm, "The alarm is there, but no row in the ledger; nobody watches the protection");
