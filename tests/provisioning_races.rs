@@ -718,6 +718,37 @@ fn what_one_copy_of_a_create_calls_its_health_check_is_not_forgotten_by_another_
 }
 
 #[test]
+fn a_health_check_that_a_create_makes_after_its_delete_is_removed_also_where_the_next_create_begins_meanwhile() {
+    for point in 1..=8 {
+        let context = format!("the next Create came before call {point} of the late one");
+        let world = World::bare();
+        let bare = Inventory::of(&world.cloud);
+        let watch = Upkeep::of(&world);
+        let mut stack = Stack::new(&world);
+        let create = stack.request("Create");
+        stack.physical_id = Some("site-Protection-1K2N3B4V5C6X7".to_owned());
+        let delete = stack.request("Delete");
+        stack.physical_id = None;
+        let next = stack.request("Create");
+        let mut late = unhurried(&stack, &create);
+        // The row, and what it is about to make.
+        advance_past(&world, &mut late, Operation::PutItem);
+        advance_past(&world, &mut late, Operation::PutItem);
+        unhurried(&stack, &delete).finish();
+        assert_eq!(answer_of(&world, &delete)["Status"], "SUCCESS", "{context}");
+        advance_past(&world, &mut late, Operation::CreateHealthCheck);
+        late.advance(point, Moment::Before);
+        unhurried(&stack, &next).finish();
+        assert_eq!(answer_of(&world, &next)["Status"], "SUCCESS", "{context}");
+        late.finish();
+        assert_eq!(answer_of(&world, &create)["Status"], "FAILED", "{context}");
+        let noted = world.row().made.health_check.and_then(|made| made.id);
+        assert_eq!(world.cloud.health().ids(), Vec::from_iter(noted), "{context}");
+        cleaned_up(&world, &mut stack, &bare, &watch, &context);
+    }
+}
+
+#[test]
 fn a_restore_that_meets_an_update_which_gives_a_behaviour_up_leaves_that_behaviour_alone() {
     for point in 1..=14 {
         let context = format!("the flip paused before its call {point}");

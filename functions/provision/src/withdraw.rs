@@ -105,30 +105,41 @@ async fn take_back<C: Observe + Apply, K: Clock>(
     row: &Row,
     deleting: Deleting,
 ) -> Result<Withdrawal, Stop> {
-    let found = job.persist(async || job.cloud.row(&row.name).await).await;
-    let found = found.map_err(|fault| Stop::fault("Reading the ledger", &fault))?;
-    let others = match found.map(|found| found.row) {
+    let present = present(job, row).await?;
+    let doomed = match &present {
         Some(found) if found.owner == job.owner && found.lifecycle == Lifecycle::Deleting => match deleting {
             Deleting::IsLeftAlone => return Ok(Withdrawal::LeftToTheDelete),
             // The Delete's row knows what another copy of this request has made, and which edges have to stop using it first.
-            Deleting::IsHelped => return taken_away(job, &found).await,
+            Deleting::IsHelped => found,
         },
-        Some(found) => found,
-        None => return taken_away(job, row).await,
+        Some(newer) => return give_back(job, row, Some(newer)).await,
+        None => row,
     };
-    // Only health checks have names of their own for every request; everything else is the newer request's by now.
-    let unneeded: Vec<_> = health_check::claimed(row)
-        .filter(|made| !health_check::claimed(&others).any(|theirs| theirs.caller_reference == made.caller_reference))
-        .cloned()
-        .collect();
-    crate::health_check::remove(job, row, &unneeded).await?;
-    Ok(Withdrawal::LeftToANewerRequest)
-}
-
-async fn taken_away<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Result<Withdrawal, Stop> {
-    match take_away(job, row).await {
+    match take_away(job, doomed).await {
         Ok(left) => Ok(Withdrawal::Done { left }),
-        Err(Stop::Superseded) => Ok(Withdrawal::LeftToANewerRequest),
+        // A newer request has begun since that look, and knows nothing of our health check.
+        Err(Stop::Superseded) => give_back(job, row, self::present(job, row).await?.as_ref()).await,
         Err(stop) => Err(stop),
     }
+}
+
+async fn present<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Result<Option<Row>, Stop> {
+    let found = job.persist(async || job.cloud.row(&row.name).await).await;
+    Ok(found.map_err(|fault| Stop::fault("Reading the ledger", &fault))?.map(|found| found.row))
+}
+
+/// Removes what a newer request does not claim. Only health checks have names of their own for every request; everything else is
+/// the newer request's by now.
+async fn give_back<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    row: &Row,
+    newer: Option<&Row>,
+) -> Result<Withdrawal, Stop> {
+    let is_claimed = |made: &&MadeHealthCheck| {
+        let mut theirs = newer.into_iter().flat_map(health_check::claimed);
+        theirs.any(|theirs| theirs.caller_reference == made.caller_reference)
+    };
+    let unneeded: Vec<_> = health_check::claimed(row).filter(|made| !is_claimed(made)).cloned().collect();
+    crate::health_check::remove(job, row, &unneeded).await?;
+    Ok(Withdrawal::LeftToANewerRequest)
 }

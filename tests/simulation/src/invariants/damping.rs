@@ -4,6 +4,7 @@
 //! The dwell time is the functions' own, so it is measured by their clocks: each flip by the clock of the process that made
 //! it. A process whose clock was stepped while it ran is left out, because no moment of it is certain.
 
+use failopen::ledger::Row;
 use failopen_tests::Operation;
 use jiff::{SignedDuration, Timestamp};
 
@@ -99,11 +100,13 @@ impl Damping {
 
     pub(crate) fn called(&mut self, world: &SimWorld, past: &Past, called: &Called) -> Vec<Violation> {
         if called.operation == Operation::PutItem && called.applied {
-            // One record, of the last. A former write without an answer that somebody undid before it was read cannot be told from
-            // one that never took effect.
+            // One record, of the last. A write without an answer that somebody undid before it was read cannot be told from one that
+            // never took effect: neither a former one, nor the last where the flip gives up and takes its intent back.
+            let recorded = |row: Option<&Row>| row.and_then(|row| row.flips.last().cloned());
+            let is_one_more = recorded(world.row().as_ref()) != recorded(past.row.as_deref());
             let mut own = self.flips.iter_mut().rev().filter(|flip| flip.process == called.process);
             if let Some(last) = own.next() {
-                last.is_recorded = true;
+                last.is_recorded |= is_one_more || last.was_answered || was_left_alone(world, last);
             }
             own.filter(|flip| flip.was_answered).for_each(|flip| flip.is_recorded = true);
         }
