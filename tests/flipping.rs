@@ -488,23 +488,6 @@ fn an_etag_that_changes_ten_times_ends_after_five_writes() {
 }
 
 #[test]
-fn a_last_write_that_may_still_take_effect_is_not_called_refused() {
-    // No answer, and nothing that would stop it: the condition that it carries still holds.
-    let world = World::standard();
-    world.cloud.on(PUT).first(5).fail(FaultKind::Unknown);
-    let failure = world.flip(converge_now(&world, "bypassed")).expect_err("nobody knows");
-    let is_told = failure.message.starts_with("Whether distribution E2EXAMPLE was flipped is not known");
-    assert!(is_told && failure.message.contains("5 writes were not accepted"), "{}", failure.message);
-    assert_eq!((puts(&world), world.row().pending.is_some()), (5, true));
-    // It takes effect late: then it is automation's own flip, which automation ends again.
-    world.retarget_by_hand("*", &application_origin());
-    world.set_alarm(AlarmState::Alarm);
-    world.live(2);
-    assert_eq!((world.row().automatic_flips_in_a_day(now(&world)), world.row().pending), (1, None));
-    assert!(world.row().bypass_is_ours());
-}
-
-#[test]
 fn an_etag_that_changes_without_an_edit_costs_one_more_round() {
     let world = World::standard();
     world.cloud.on(PUT).nth(1).before(|cloud| cloud.cloudfront().churn(&distribution()));

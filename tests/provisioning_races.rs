@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use failopen::commands::Commands;
 use failopen::document::Edit;
+use failopen::id::HealthCheckId;
 use failopen::ledger::Lifecycle;
 use failopen::port::FaultKind;
 use failopen_tests::cloud::{FakeCloud, Run};
@@ -745,6 +746,33 @@ fn a_health_check_that_a_create_makes_after_its_delete_is_removed_also_where_the
         let noted = world.row().made.health_check.and_then(|made| made.id);
         assert_eq!(world.cloud.health().ids(), Vec::from_iter(noted), "{context}");
         cleaned_up(&world, &mut stack, &bare, &watch, &context);
+    }
+}
+
+#[test]
+fn a_late_create_leaves_the_health_check_that_the_next_create_has_adopted_from_it() {
+    // From its seventh call on it has seen the ledger for the last time.
+    for point in 1..=6 {
+        let context = format!("the next Create came before call {point} of the late one");
+        let world = World::bare();
+        let mut stack = Stack::new(&world);
+        let create = stack.request("Create");
+        stack.physical_id = Some("site-Protection-1K2N3B4V5C6X7".to_owned());
+        let delete = stack.request("Delete");
+        stack.physical_id = None;
+        let adopted = "00000001-2222-3333-4444-555555555555";
+        stack.set(json!({"HealthCheck": {"HealthCheckId": adopted}}));
+        let next = stack.request("Create");
+        let mut late = unhurried(&stack, &create);
+        advance_past(&world, &mut late, Operation::PutItem);
+        advance_past(&world, &mut late, Operation::PutItem);
+        unhurried(&stack, &delete).finish();
+        advance_past(&world, &mut late, Operation::CreateHealthCheck);
+        late.advance(point, Moment::Before);
+        unhurried(&stack, &next).finish();
+        assert_eq!(answer_of(&world, &next)["Status"], "SUCCESS", "{context}");
+        late.finish();
+        assert_eq!(world.cloud.health().ids(), [HealthCheckId::new(adopted)], "{context}");
     }
 }
 

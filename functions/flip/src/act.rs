@@ -212,10 +212,7 @@ pub(crate) async fn act<C: Observe + Apply, K: Clock>(
         return Ok(arrived(planned, seen, sent));
     }
     let why = format!("{ATTEMPTS} writes were not accepted");
-    Err(match &sent {
-        Some(last) if last.may_arrive(&seen.etag) => in_doubt(id, gave_up_as(Some(&last.fault)), &why),
-        last => Failed { failure: gave_up(id, last.as_ref().map(|last| &last.fault), &why), in_doubt: false },
-    })
+    Err(Failed { failure: gave_up(id, sent.as_ref().map(|sent| &sent.fault), &why), in_doubt: false })
 }
 
 /// A refusal of what was read after a write leaves no doubt, the flip is not in force: unless that was another distribution, which

@@ -343,7 +343,8 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
         left.extend(changed.iter().map(|record| format!("record {}: {}", record.name, records::describe(record))));
     }
     let mut kept = doomed.kept.clone();
-    for check in crate::health_check::remove(job, &entry.row, &doomed.health_checks).await? {
+    let gives_up = |other: &Row| other.name == spec.name;
+    for check in crate::health_check::remove(job, &entry.row, &doomed.health_checks, gives_up).await? {
         kept.push(Replaced::HealthCheck(check.made));
         left.push(check.why);
     }

@@ -276,13 +276,14 @@ pub(crate) struct LeftCheck {
 
 /// Removes checks that we made; one that another protection has adopted is left. Route 53 deletes a check that is in use all the
 /// same, with effects that it calls unpredictable (API reference, DeleteHealthCheck), so whoever calls this has taken the
-/// records away that name it.
+/// records away that name it. `gives_up` tells which row of the ledger is the one that gives them up; every other may rest on them.
 ///
 /// Returns what was left.
 pub(crate) async fn remove<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     row: &Row,
     doomed: &[MadeHealthCheck],
+    gives_up: impl Fn(&Row) -> bool,
 ) -> Result<Vec<LeftCheck>, Stop> {
     let own = own_checks(job.cloud, job.clock, Some(row)).await;
     let mut own = own.map_err(|fault| Stop::fault("Reading the health checks", &fault))?;
@@ -294,9 +295,8 @@ pub(crate) async fn remove<C: Observe + Apply, K: Clock>(
     let others = others.map_err(|fault| Stop::fault("Reading the ledger", &fault))?.readable;
     let mut left = Vec::new();
     for check in own {
-        let user =
-            others.iter().map(|other| &other.row).find(|other| other.name != row.name && rests_on(other, &check.id));
-        if let Some(user) = user {
+        let mut others = others.iter().map(|other| &other.row).filter(|other| !gives_up(other));
+        if let Some(user) = others.find(|other| rests_on(other, &check.id)) {
             let why = format!("health check {}, which protection {} uses", check.id, user.name);
             left.push(LeftCheck { made: recorded(&check), why });
             continue;

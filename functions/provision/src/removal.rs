@@ -118,7 +118,9 @@ pub(crate) async fn take_away<C: Observe + Apply, K: Clock>(
         .cloned()
         .collect();
     still().await?;
-    left.extend(crate::health_check::remove(job, row, &checks).await?.into_iter().map(|check| check.why));
+    let gives_up = |other: &Row| other.name == row.name && other.lifecycle == Lifecycle::Deleting;
+    let kept = crate::health_check::remove(job, row, &checks, gives_up).await?;
+    left.extend(kept.into_iter().map(|check| check.why));
     Ok(left)
 }
 

@@ -112,13 +112,17 @@ async fn take_back<C: Observe + Apply, K: Clock>(
             // The Delete's row knows what another copy of this request has made, and which edges have to stop using it first.
             Deleting::IsHelped => found,
         },
-        Some(newer) => return give_back(job, row, Some(newer)).await,
+        Some(newer) => return give_back(job, row, newer).await,
         None => row,
     };
     match take_away(job, doomed).await {
         Ok(left) => Ok(Withdrawal::Done { left }),
         // A newer request has begun since that look, and knows nothing of our health check.
-        Err(Stop::Superseded) => give_back(job, row, self::present(job, row).await?.as_ref()).await,
+        Err(Stop::Superseded) => match self::present(job, row).await? {
+            Some(newer) => give_back(job, row, &newer).await,
+            // It has come and gone: nobody but us takes the rest away.
+            None => Err(Stop::Superseded),
+        },
         Err(stop) => Err(stop),
     }
 }
@@ -133,13 +137,13 @@ async fn present<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -
 async fn give_back<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
     row: &Row,
-    newer: Option<&Row>,
+    newer: &Row,
 ) -> Result<Withdrawal, Stop> {
     let is_claimed = |made: &&MadeHealthCheck| {
-        let mut theirs = newer.into_iter().flat_map(health_check::claimed);
-        theirs.any(|theirs| theirs.caller_reference == made.caller_reference)
+        health_check::claimed(newer).any(|theirs| theirs.caller_reference == made.caller_reference)
     };
     let unneeded: Vec<_> = health_check::claimed(row).filter(|made| !is_claimed(made)).cloned().collect();
-    crate::health_check::remove(job, row, &unneeded).await?;
+    // Whoever has the protection by now may have adopted one of them.
+    crate::health_check::remove(job, row, &unneeded, |_| false).await?;
     Ok(Withdrawal::LeftToANewerRequest)
 }

@@ -4,7 +4,8 @@
 //! The dwell time is the functions' own, so it is measured by their clocks: each flip by the clock of the process that made
 //! it. A process whose clock was stepped while it ran is left out, because no moment of it is certain.
 
-use failopen::ledger::Row;
+use failopen::ledger::{FlippedBy, Row};
+use failopen::posture::Side;
 use failopen_tests::Operation;
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,7 +13,7 @@ use super::Violation;
 use super::decisions::Automatic;
 use super::past::Past;
 use super::writes::is_break_glass;
-use crate::step::{Author, Called, Ending, Function, ProcessId};
+use crate::step::{Author, Called, Ending, Function, ProcessId, Version};
 use crate::world::SimWorld;
 
 /// Writes of a distribution in one invocation of flip.
@@ -31,6 +32,7 @@ pub(crate) struct Damping {
 #[derive(Clone, Debug)]
 struct Flipped {
     process: ProcessId,
+    to: Side,
     /// By the clock of its process.
     at: Timestamp,
     /// Its process heard that the write was accepted.
@@ -60,6 +62,7 @@ impl Damping {
         }
         self.flips.push(Flipped {
             process: flip.process,
+            to: flip.request.posture,
             at: flip.now,
             was_answered,
             is_recorded: false,
@@ -70,21 +73,25 @@ impl Damping {
     }
 
     fn too_soon(&self, world: &SimWorld, past: &Past, flip: &Automatic<'_>) -> Option<Violation> {
-        let last = self.flips.last()?;
         let rows = [&past.notes(flip.process).row, &past.row];
         let dwell = rows.iter().filter_map(|row| row.as_ref()).map(|row| row.spec.automation.minimum_dwell_seconds);
         let dwell = SignedDuration::from_secs(i64::from(dwell.min()?));
-        let counts_from = match (last.is_recorded, was_left_alone(world, last)) {
-            // Its clock was stepped after the write: the record is no earlier than the intent, and that no earlier than its beginning.
-            (true, _) if world.process(last.process).stepped => past.notes(last.process).began,
-            (true, _) => last.at,
-            (false, true) => past.notes(last.process).began,
-            (false, false) => return None,
+        let counting = |last: &Flipped| {
+            let counts_from = match (last.is_recorded, was_left_alone(world, last)) {
+                // Its clock was stepped after the write: the record is no earlier than the intent, and that no earlier than its
+                // beginning.
+                (true, _) if world.process(last.process).stepped => past.notes(last.process).began,
+                (true, _) => last.at,
+                (false, true) => past.notes(last.process).began,
+                (false, false) => return None,
+            };
+            Some((last.is_certain, counts_from))
         };
+        let (is_certain, counts_from) = self.flips.iter().rev().find_map(counting)?;
         let apart = flip.now.duration_since(counts_from);
         let what =
             || format!("two automatic flips within {} s, and the dwell time is {} s", apart.as_secs(), dwell.as_secs());
-        (last.is_certain && apart < dwell).then(|| Violation::new("I12", what()))
+        (is_certain && apart < dwell).then(|| Violation::new("I12", what()))
     }
 
     fn too_many(&self, past: &Past, flip: &Automatic<'_>) -> Option<Violation> {
@@ -100,13 +107,21 @@ impl Damping {
 
     pub(crate) fn called(&mut self, world: &SimWorld, past: &Past, called: &Called) -> Vec<Violation> {
         if called.operation == Operation::PutItem && called.applied {
+            let flips_of = |row: Option<&Row>| row.map_or(Vec::new(), |row| row.flips.clone());
+            let recorded = flips_of(world.row().as_ref()).pop();
+            let is_one_more = recorded != flips_of(past.row.as_deref()).pop();
             // One record, of the last. A write without an answer that somebody undid before it was read cannot be told from one that
             // never took effect: neither a former one, nor the last where the flip gives up and takes its intent back.
-            let recorded = |row: Option<&Row>| row.and_then(|row| row.flips.last().cloned());
-            let is_one_more = recorded(world.row().as_ref()) != recorded(past.row.as_deref());
-            let mut own = self.flips.iter_mut().rev().filter(|flip| flip.process == called.process);
-            if let Some(last) = own.next() {
-                last.is_recorded |= is_one_more || last.was_answered || was_left_alone(world, last);
+            let (own, others): (Vec<_>, Vec<_>) =
+                self.flips.iter_mut().rev().partition(|flip| flip.process == called.process);
+            let mut own = own.into_iter();
+            match own.next() {
+                Some(last) => last.is_recorded |= is_one_more || last.was_answered || !was_undone(world, past, last),
+                // Somebody else's, found in force.
+                None if is_one_more && recorded.is_some_and(|flip| flip.by == FlippedBy::Automation) => {
+                    others.into_iter().take(1).for_each(|last| last.is_recorded = true);
+                }
+                None => {}
             }
             own.filter(|flip| flip.was_answered).for_each(|flip| flip.is_recorded = true);
         }
@@ -146,13 +161,22 @@ fn up_to_its_own(world: &SimWorld, process: ProcessId) -> usize {
     own.map_or(versions.len(), |own| own + 1)
 }
 
-/// Whether nobody wrote the distribution after the flip without telling the ledger, as break-glass does not either.
+/// Whether nobody wrote the distribution after the flip without telling the ledger.
 fn was_left_alone(world: &SimWorld, flip: &Flipped) -> bool {
-    let versions = world.versions();
-    let is_untold = |author: Author| match author {
+    !world.versions()[flip.versions..].iter().any(|version| is_untold(world, version.author))
+}
+
+/// Whether somebody has moved a behaviour away from where the flip had pointed it, without telling the ledger.
+fn was_undone(world: &SimWorld, past: &Past, flip: &Flipped) -> bool {
+    let is_elsewhere = |version: &Version| past.sides.get(&version.etag).copied().flatten() != Some(flip.to);
+    world.versions()[flip.versions..].iter().any(|version| is_untold(world, version.author) && is_elsewhere(version))
+}
+
+/// Break-glass does not tell the ledger either.
+fn is_untold(world: &SimWorld, author: Author) -> bool {
+    match author {
         Author::Foreign(_) => true,
         Author::Process(id) => is_break_glass(world, id),
         Author::Before => false,
-    };
-    !versions[flip.versions..].iter().any(|version| is_untold(version.author))
+    }
 }

@@ -51,7 +51,7 @@ pub(crate) struct Past {
     notes: Vec<Notes>,
     asks: Vec<Ask>,
     /// The side on which each configuration has the protected behaviours, if they are all on one.
-    sides: BTreeMap<ETag, Option<Side>>,
+    pub(crate) sides: BTreeMap<ETag, Option<Side>>,
     /// Versions looked at.
     versions: usize,
 }
