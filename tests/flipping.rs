@@ -939,6 +939,21 @@ fn a_write_without_an_answer_that_is_not_sent_again_is_in_doubt_and_its_intent_s
 }
 
 #[test]
+fn an_operator_whose_flip_is_in_doubt_hears_that_the_pin_stays() {
+    let world = World::standard();
+    world.cloud.on(PUT).nth(1).fail(FaultKind::Unknown);
+    world.cloud.on(GET).nth(2).fail(FaultKind::Unknown);
+    let failure = world.flip(bypass()).expect_err("nobody knows");
+    assert_eq!(world.row().pin.map(|pin| pin.posture), Some(PinPosture::Bypassed));
+    let advice = "The pin of this request stays, so automation tries the same within a minute: if that is not wanted, send \
+                  {\"action\":\"unpin\",\"protection\":\"www\"}.";
+    assert!(failure.message.ends_with(advice), "{}", failure.message);
+    world.cloud.heal();
+    world.live(2);
+    assert!(is_bypassed(&world), "and so it does");
+}
+
+#[test]
 fn a_flip_that_took_the_place_of_a_dead_one_is_written_again_while_nothing_has_changed() {
     let world = World::standard();
     world.edit_row(|row| row.pending = Some(dead_intent(now(&world))));

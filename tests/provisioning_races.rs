@@ -750,6 +750,83 @@ fn a_health_check_that_a_create_makes_after_its_delete_is_removed_also_where_the
 }
 
 #[test]
+fn a_health_check_that_a_dead_create_left_is_removed_by_its_copy_also_while_the_next_protection_is_deleted() {
+    let world = World::bare();
+    let bare = Inventory::of(&world.cloud);
+    let mut stack = Stack::new(&world);
+    let create = stack.request("Create");
+    stack.physical_id = Some("site-Protection-1K2N3B4V5C6X7".to_owned());
+    let delete = stack.request("Delete");
+    stack.physical_id = None;
+    let (next, next_delete) = (stack.request("Create"), stack.request("Delete"));
+    let mut late = unhurried(&stack, &create);
+    advance_past(&world, &mut late, Operation::PutItem);
+    advance_past(&world, &mut late, Operation::PutItem);
+    unhurried(&stack, &delete).finish();
+    advance_past(&world, &mut late, Operation::CreateHealthCheck);
+    drop(late);
+    unhurried(&stack, &next).finish();
+    assert_eq!(answer_of(&world, &next)["Status"], "SUCCESS");
+    let mut deleting = unhurried(&stack, &next_delete);
+    advance_past(&world, &mut deleting, Operation::UpdateDistribution);
+    unhurried(&stack, &create).finish();
+    deleting.finish();
+    assert_eq!(answer_of(&world, &next_delete)["Status"], "SUCCESS");
+    let differences = bare.differences(&Inventory::of(&world.cloud));
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn the_older_of_two_creates_that_find_a_protection_half_deleted_does_not_take_the_answer_of_the_newer_one() {
+    let world = World::bare();
+    let mut stack = Stack::new(&world);
+    assert_eq!(stack.create()["Status"], "SUCCESS");
+    world.cloud.on(Operation::GetDistributionConfig).fail(FaultKind::Unknown);
+    assert_eq!(stack.delete()["Status"], "FAILED");
+    world.cloud.heal();
+    stack.physical_id = None;
+    let (older, newer) = (stack.request("Create"), stack.request("Create"));
+    let (mut late, mut running) = (unhurried(&stack, &older), unhurried(&stack, &newer));
+    for begun in [&mut late, &mut running] {
+        advance_past(&world, begun, Operation::GetHostedZone);
+    }
+    // It takes the row over from the Delete.
+    advance_past(&world, &mut late, Operation::PutItem);
+    running.finish();
+    let answer = answer_of(&world, &newer);
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    late.finish();
+    assert_eq!(answer_of(&world, &older)["Status"], "FAILED");
+    let answered = world.row().answered.map(|answered| answered.request_id);
+    assert_eq!(answered.as_deref(), newer["RequestId"].as_str());
+}
+
+#[test]
+fn an_update_that_clears_up_leaves_the_health_check_to_which_a_roll_back_has_gone_back() {
+    // From its fourth call on it has seen the ledger for the last time.
+    for point in 1..=3 {
+        let context = format!("rolled back before call {point} after the alarm");
+        let world = World::bare();
+        let mut stack = Stack::new(&world);
+        assert_eq!(stack.create()["Status"], "SUCCESS");
+        let former = world.row().made.health_check.and_then(|made| made.id).expect("a check");
+        stack.set(json!({"HealthCheck": {"IntervalSeconds": "30"}}));
+        let update = stack.request("Update");
+        stack.set(json!({"HealthCheck": null}));
+        let roll_back = stack.request("Update");
+        let mut running = unhurried(&stack, &update);
+        advance_past(&world, &mut running, Operation::PutMetricAlarm);
+        running.advance(point, Moment::Before);
+        unhurried(&stack, &roll_back).finish();
+        let answer = answer_of(&world, &roll_back);
+        running.finish();
+        let in_use = world.row().made.health_check.and_then(|made| made.id);
+        let is_there = in_use.as_ref().is_some_and(|id| world.cloud.health().ids().contains(id));
+        assert!(is_there, "{context}: {in_use:?}, formerly {former}: {answer}");
+    }
+}
+
+#[test]
 fn a_late_create_leaves_the_health_check_that_the_next_create_has_adopted_from_it() {
     // From its seventh call on it has seen the ledger for the last time.
     for point in 1..=6 {

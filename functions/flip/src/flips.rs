@@ -72,7 +72,9 @@ pub(crate) async fn flip_by_operator<C: Observe + Apply, K: Clock>(
     };
     let mut answer = match flipped {
         Ok(answer) => answer,
-        Err(failed) if failed.in_doubt => return Err(failed.failure),
+        Err(failed) if failed.in_doubt => {
+            return Err(pinned_still(failed.failure, &request.protection, "The pin of this request stays"));
+        }
         // Nothing was flipped, so nothing is pinned either: the request is not half done.
         Err(failed) => return Err(unpinned(cloud, &request.protection, &pin, before.pin, failed.failure).await),
     };
@@ -98,9 +100,14 @@ async fn unpinned<C: Observe + Apply>(
     });
     let Err(Unamended { fault, .. }) = undone.await else { return failure };
     tracing::error!(protection = %name, error_type = ?fault.kind, %fault, "The pin of a failed request could not be taken back; send unpin");
+    pinned_still(failure, name, &format!("But the pin of this request could not be taken back ({fault})"))
+}
+
+/// A failure after which automation goes on with what the operator wanted.
+fn pinned_still(failure: Failure, name: &ProtectionName, why: &str) -> Failure {
     let message = format!(
-        "{} But the pin of this request could not be taken back ({fault}), so automation tries the same within a minute: if \
-         that is not wanted, send {{\"action\":\"unpin\",\"protection\":\"{name}\"}}.",
+        "{} {why}, so automation tries the same within a minute: if that is not wanted, send \
+         {{\"action\":\"unpin\",\"protection\":\"{name}\"}}.",
         failure.message
     );
     Failure { message, ..failure }

@@ -122,7 +122,16 @@ impl Entry {
                 }
                 Slot::Taken(found) => {
                     let stop = overtaken(job, &found.row).or_else(|| answered(job, &found.row).map(Stop::Answered));
-                    return stop.map_or_else(|| Ok(Self::of(found)), Err);
+                    if let Some(stop) = stop {
+                        return Err(stop);
+                    }
+                    // When it arrived, the row may still have been a Delete's, which notes no other request.
+                    let mut noted = found.row.clone();
+                    noted.note_request(&job.sent());
+                    if noted == found.row {
+                        return Ok(Self::of(found));
+                    }
+                    (noted, Some(found.version))
                 }
                 Slot::Buried(buried) => {
                     let ours = tombstone::of(&buried.tombstones, &job.owner);
@@ -329,7 +338,7 @@ fn is_given_up<C, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> bool {
 }
 
 /// Whether a Delete has ended since this request was sent.
-fn is_over<C, K: Clock>(job: &Job<'_, C, K>, tombstones: &[Tombstone]) -> bool {
+pub(crate) fn is_over<C, K: Clock>(job: &Job<'_, C, K>, tombstones: &[Tombstone]) -> bool {
     tombstone::of(tombstones, &job.owner).is_some_and(|tombstone| tombstone.ends(&job.sent()))
 }
 

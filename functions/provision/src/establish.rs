@@ -343,7 +343,9 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
         left.extend(changed.iter().map(|record| format!("record {}: {}", record.name, records::describe(record))));
     }
     let mut kept = doomed.kept.clone();
-    let gives_up = |other: &Row| other.name == spec.name;
+    // A roll-back that has gone back to a former check meanwhile rests on it.
+    let present = entry.row.made.health_check.clone();
+    let gives_up = |other: &Row| other.name == spec.name && other.made.health_check == present;
     for check in crate::health_check::remove(job, &entry.row, &doomed.health_checks, gives_up).await? {
         kept.push(Replaced::HealthCheck(check.made));
         left.push(check.why);

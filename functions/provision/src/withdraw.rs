@@ -9,6 +9,7 @@ use failopen::port::{Apply, Clock, Observe};
 use failopen::spec::Spec;
 use jiff::SignedDuration;
 
+use crate::entry::is_over;
 use crate::job::Job;
 use crate::removal::take_away;
 use crate::stop::Stop;
@@ -84,7 +85,7 @@ fn left_behind(row: &Row, stop: &Stop, because: &str) -> String {
 /// What came of taking back.
 enum Withdrawal {
     LeftToTheDelete,
-    LeftToANewerRequest,
+    LeftToANewerRequest { left: Vec<String> },
     Done { left: Vec<String> },
 }
 
@@ -92,7 +93,12 @@ impl fmt::Display for Withdrawal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LeftToTheDelete => f.write_str("the Delete that is at work removes whatever there is"),
-            Self::LeftToANewerRequest => f.write_str("a newer request has the protection, and keeps what it uses"),
+            Self::LeftToANewerRequest { left } if left.is_empty() => {
+                f.write_str("a newer request has the protection, and keeps what it uses")
+            }
+            Self::LeftToANewerRequest { left } => {
+                write!(f, "a newer request has the protection, and keeps what it uses; left alone: {}", left.join("; "))
+            }
             Self::Done { left } if left.is_empty() => f.write_str("nothing of this request is left"),
             Self::Done { left } => write!(f, "nothing of this request is left but {}", left.join("; ")),
         }
@@ -107,7 +113,7 @@ async fn take_back<C: Observe + Apply, K: Clock>(
 ) -> Result<Withdrawal, Stop> {
     let present = present(job, row).await?;
     let doomed = match &present {
-        Some(found) if found.owner == job.owner && found.lifecycle == Lifecycle::Deleting => match deleting {
+        Some(found) if is_our_end(job, found) => match deleting {
             Deleting::IsLeftAlone => return Ok(Withdrawal::LeftToTheDelete),
             // The Delete's row knows what another copy of this request has made, and which edges have to stop using it first.
             Deleting::IsHelped => found,
@@ -121,10 +127,17 @@ async fn take_back<C: Observe + Apply, K: Clock>(
         Err(Stop::Superseded) => match self::present(job, row).await? {
             Some(newer) => give_back(job, row, &newer).await,
             // It has come and gone: nobody but us takes the rest away.
-            None => Err(Stop::Superseded),
+            None => Err(Stop::Failed(
+                "The protection was made anew and deleted again meanwhile, so it is not known what is left.".to_owned(),
+            )),
         },
         Err(stop) => Err(stop),
     }
+}
+
+/// Whether a row is about to be removed by the Delete of what this request was to make, and not by that of a later life.
+fn is_our_end<C, K: Clock>(job: &Job<'_, C, K>, found: &Row) -> bool {
+    found.owner == job.owner && found.lifecycle == Lifecycle::Deleting && !is_over(job, &found.tombstones)
 }
 
 async fn present<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -> Result<Option<Row>, Stop> {
@@ -144,6 +157,6 @@ async fn give_back<C: Observe + Apply, K: Clock>(
     };
     let unneeded: Vec<_> = health_check::claimed(row).filter(|made| !is_claimed(made)).cloned().collect();
     // Whoever has the protection by now may have adopted one of them.
-    crate::health_check::remove(job, row, &unneeded, |_| false).await?;
-    Ok(Withdrawal::LeftToANewerRequest)
+    let left = crate::health_check::remove(job, row, &unneeded, |_| false).await?;
+    Ok(Withdrawal::LeftToANewerRequest { left: left.into_iter().map(|check| check.why).collect() })
 }

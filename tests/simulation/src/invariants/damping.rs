@@ -4,7 +4,7 @@
 //! The dwell time is the functions' own, so it is measured by their clocks: each flip by the clock of the process that made
 //! it. A process whose clock was stepped while it ran is left out, because no moment of it is certain.
 
-use failopen::ledger::{FlippedBy, Row};
+use failopen::ledger::{Flip, FlippedBy, Row};
 use failopen::posture::Side;
 use failopen_tests::Operation;
 use jiff::{SignedDuration, Timestamp};
@@ -33,7 +33,7 @@ pub(crate) struct Damping {
 struct Flipped {
     process: ProcessId,
     to: Side,
-    /// By the clock of its process.
+    /// By the clock of its process, or by the intent where somebody else has recorded it.
     at: Timestamp,
     /// Its process heard that the write was accepted.
     was_answered: bool,
@@ -118,10 +118,14 @@ impl Damping {
             match own.next() {
                 Some(last) => last.is_recorded |= is_one_more || last.was_answered || !was_undone(world, past, last),
                 // Somebody else's, found in force.
-                None if is_one_more && recorded.is_some_and(|flip| flip.by == FlippedBy::Automation) => {
-                    others.into_iter().take(1).for_each(|last| last.is_recorded = true);
+                None => {
+                    let is_its = |flip: &Flip, last: &Flipped| flip.to == last.to && flip.at <= last.at;
+                    let by_automation = |flip: &Flip| is_one_more && flip.by == FlippedBy::Automation;
+                    let found = recorded.filter(by_automation).zip(others.into_iter().next());
+                    if let Some((flip, last)) = found.filter(|(flip, last)| is_its(flip, last)) {
+                        (last.at, last.is_recorded) = (flip.at, true);
+                    }
                 }
-                None => {}
             }
             own.filter(|flip| flip.was_answered).for_each(|flip| flip.is_recorded = true);
         }
