@@ -118,9 +118,8 @@ pub(crate) async fn take_away<C: Observe + Apply, K: Clock>(
         .cloned()
         .collect();
     still().await?;
-    let is_same =
-        |other: &Row| other.name == row.name && other.owner == row.owner && other.created_by == row.created_by;
-    let gives_up = |other: &Row| is_same(other) && other.lifecycle == Lifecycle::Deleting;
+    let gives_up =
+        |other: &Row| other.name == row.name && other.owner == row.owner && other.lifecycle == Lifecycle::Deleting;
     let kept = crate::health_check::remove(job, row, &checks, gives_up).await?;
     left.extend(kept.into_iter().map(|check| check.why));
     Ok(left)
