@@ -101,7 +101,7 @@ fn destination(url: &Secret<String>, body: &str) -> Result<Destination, &'static
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Reply, Server};
+    use crate::wire::{ClosedPort, Reply, Server};
 
     async fn answered(status: u16) -> (Result<(), Fault>, Server) {
         let server = Server::start(move |_, _| Reply::new(status, "").with("location", "http://127.0.0.1:9/elsewhere"));
@@ -135,8 +135,8 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_there_is_an_unknown_outcome() {
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
-        let url = Secret::new(format!("http://{closed}/answers/1?X-Amz-Signature=confidential"));
+        let closed = ClosedPort::reserved();
+        let url = Secret::new(format!("http://{}/answers/1?X-Amz-Signature=confidential", closed.address));
         let fault = Network::new(None).answer(&url, "{}").await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Unknown);
         assert!(!format!("{fault:?}").contains("confidential"), "{fault:?}");

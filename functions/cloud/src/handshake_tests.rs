@@ -3,7 +3,7 @@ use rcgen::{CertificateParams, date_time_ymd};
 
 use super::*;
 use crate::tls::Tls;
-use crate::wire::{Reply, TlsServer};
+use crate::wire::{ClosedPort, Reply, TlsServer};
 
 /// A look at the server under one name, with another that may do in its place.
 fn look(port: u16, name: &str, origin_name: Option<&str>) -> Look {
@@ -127,9 +127,10 @@ async fn a_name_that_the_server_does_not_know_is_told_by_its_alert() {
 
 #[tokio::test]
 async fn a_closed_port_cannot_be_reached_and_one_that_speaks_no_tls_is_broken() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
+    let closed = ClosedPort::reserved();
     let plain = crate::wire::Server::start(|_, _| Reply::new(400, "this is HTTP"));
-    let looks = [look(closed.port(), "www.example.com", None), look(plain.address.port(), "www.example.com", None)];
+    let looks =
+        [look(closed.address.port(), "www.example.com", None), look(plain.address.port(), "www.example.com", None)];
     let mut network = Network::new(None);
     network.tls =
         Tls::trusting_only(TlsServer::start(TlsServer::certificate(), false, |_, _| Reply::new(200, "")).root);

@@ -83,7 +83,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use crate::wire::{Reply, Server, TlsServer};
+    use crate::wire::{ClosedPort, Reply, Server, TlsServer};
 
     async fn probed(address: SocketAddr, protocol: CheckType, search_string: Option<&str>) -> HealthProbed {
         let probe = HealthProbe {
@@ -143,8 +143,8 @@ mod tests {
             panic!("it answered in time");
         };
         assert!(why.contains("within 2 s"), "{why}");
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
-        let HealthProbed::NoAnswer { why } = probed(closed, CheckType::Tcp, None).await else {
+        let closed = ClosedPort::reserved();
+        let HealthProbed::NoAnswer { why } = probed(closed.address, CheckType::Tcp, None).await else {
             panic!("nothing listens there");
         };
         assert!(why.contains("does not accept a connection"), "{why}");

@@ -78,7 +78,7 @@ fn request(probe: &Probe) -> Result<Request<Empty<Bytes>>, String> {
 mod tests {
     use super::*;
     use crate::tls::Tls;
-    use crate::wire::{Reply, TlsServer};
+    use crate::wire::{ClosedPort, Reply, TlsServer};
     use failopen::secret::Secret;
 
     async fn outcome(server: &TlsServer, name: &str) -> ProbeOutcome {
@@ -146,8 +146,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_port_is_said_to_be_closed() {
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
-        let probe = Probe { connect: "127.0.0.1".into(), port: closed.port(), ..probe(&[]) };
+        let closed = ClosedPort::reserved();
+        let probe = Probe { connect: "127.0.0.1".into(), port: closed.address.port(), ..probe(&[]) };
         match Network::new(None).probe(&probe).await {
             ProbeOutcome::Failed { why } => assert!(why.contains("does not accept a connection"), "{why}"),
             answered => panic!("{answered:?}"),

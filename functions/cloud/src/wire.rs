@@ -10,6 +10,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudfront::config::Credentials;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use tokio::net::TcpSocket;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{ResolvesServerCertUsingSni, WebPkiClientVerifier};
 use tokio_rustls::rustls::sign::CertifiedKey;
@@ -60,6 +61,20 @@ impl Reply {
             "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"
         );
         Self::new(status, body).with("content-type", "text/xml")
+    }
+}
+
+/// A port that accepts no connection, and that no other test is given as long as this is kept.
+pub(crate) struct ClosedPort {
+    pub(crate) address: SocketAddr,
+    _bound: TcpSocket,
+}
+
+impl ClosedPort {
+    pub(crate) fn reserved() -> Self {
+        let bound = TcpSocket::new_v4().expect("a socket");
+        bound.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        Self { address: bound.local_addr().expect("it is bound"), _bound: bound }
     }
 }
 

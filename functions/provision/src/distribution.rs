@@ -6,6 +6,7 @@ use failopen::document::{Document, Edit, check_edit};
 use failopen::finding::{Code, Finding, Target};
 use failopen::id::{DistributionId, ETag, PathPattern};
 use failopen::ledger::{MadeDistribution, Replaced, Row};
+use failopen::limits::CALL;
 use failopen::port::{Apply, Clock, Fault, FaultKind, Observe};
 use failopen::spec::Spec;
 use failopen::wiring::{self, Ours, Wiring, distributions, unwire, wire};
@@ -62,6 +63,12 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
             nobody_else_has_it(job, spec, &document, ours.as_ref()).await?;
         }
         if wiring.edits.is_empty() {
+            // What is recorded without a write would forget what somebody else is about to write: that has arrived by then, or never
+            // will.
+            if attempt == 1 && is_intended(&entry.row, &spec.distribution) {
+                job.pause(CALL).await?;
+                continue;
+            }
             let before_flips = if gives_up { Flips::Awaited } else { Flips::GoOn };
             if settle(job, entry, spec, wiring.made, attempt > 1, before_flips).await? {
                 return Ok(Ensured { document, left });
@@ -114,6 +121,14 @@ enum Flips {
     GoOn,
     /// A behaviour is given up without a write, so nothing stops a flip that was planned before: it has to be over.
     Awaited,
+}
+
+/// Whether a request has told the row what it is about to write into a distribution that carries the protection already.
+fn is_intended(row: &Row, id: &DistributionId) -> bool {
+    row.made.replaced.iter().any(|replaced| match replaced {
+        Replaced::Distribution(made) => made.id == *id && !made.written,
+        Replaced::Records(_) | Replaced::HealthCheck(_) => false,
+    })
 }
 
 fn is_settled(ours: Option<&Ours>) -> bool {
