@@ -662,32 +662,6 @@ fn what_an_update_of_the_same_second_replaces_while_another_one_clears_up_is_kno
 }
 
 #[test]
-fn a_behaviour_that_an_update_of_the_same_second_is_about_to_add_is_not_forgotten_by_one_that_has_nothing_to_write() {
-    let world = World::bare();
-    let bare = Inventory::of(&world.cloud);
-    let watch = Upkeep::of(&world);
-    let mut stack = Stack::new(&world);
-    stack.set(json!({"Traffic": ["*"]}));
-    assert_eq!(stack.create()["Status"], "SUCCESS");
-    stack.set(json!({"Traffic": ["*", "/ours/*"]}));
-    let one = stack.request("Update");
-    stack.set(json!({"Traffic": ["*"]}));
-    let other = signed_with(&one, stack.request("Update"));
-    let mut adding = unhurried(&stack, &one);
-    while world.row().made.replaced.is_empty() {
-        assert!(adding.step(), "it says what it is about to write");
-    }
-    let mut idle = unhurried(&stack, &other);
-    // To look at everything, and to write.
-    advance_past(&world, &mut idle, Operation::GetDistributionConfig);
-    advance_past(&world, &mut idle, Operation::GetDistributionConfig);
-    idle.advance(1, Moment::After);
-    adding.finish();
-    idle.finish();
-    cleaned_up(&world, &mut stack, &bare, &watch, "both are over");
-}
-
-#[test]
 fn whatever_two_updates_of_the_same_second_do_to_each_other_their_delete_leaves_nothing() {
     let mut left = BTreeMap::new();
     for seed in seeds() {
