@@ -93,3 +93,21 @@ impl MetricAlarm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{AlarmName, AlarmState, MetricAlarm, ObservedAlarm};
+    use crate::sample::{own_alarm, spec};
+
+    #[test]
+    fn only_an_alarm_that_is_there_and_has_the_metric_of_a_health_check_watches_one() {
+        let ours =
+            MetricAlarm::on_inspection(&spec(), &"8d3f".into(), "arn:aws:lambda:us-east-1:111122223333:function:react");
+        let other = MetricAlarm { metric_name: "5xxErrorRate".to_owned(), ..ours.clone() };
+        let with = |metric| ObservedAlarm { metric, ..own_alarm(AlarmState::Alarm, 60) };
+        assert!(with(Some(ours)).is_on_health_check());
+        assert!(!with(Some(other)).is_on_health_check());
+        assert!(!with(None).is_on_health_check(), "a composite alarm has no metric");
+        assert!(!ObservedAlarm::missing(AlarmName::from("failopen-www-inspection")).is_on_health_check());
+    }
+}

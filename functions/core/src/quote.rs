@@ -102,6 +102,8 @@ mod tests {
         const KNOWN: [&str; 2] = ["dryRun", "expiresIn"];
         assert_eq!(nearest("dryrun", &KNOWN), Some("dryRun"));
         assert_eq!(nearest("expireIn", &KNOWN), Some("expiresIn"));
+        assert_eq!(nearest("dryRxx", &KNOWN), Some("dryRun"), "a third of its letters");
+        assert_eq!(nearest("dryxxx", &KNOWN), None, "half of them");
         assert_eq!(nearest("colour", &KNOWN), None);
     }
 

@@ -130,19 +130,24 @@ pub(super) fn check(id: &str, disabled: bool) -> (HealthCheckId, ObservedHealthC
 fn a_named_check_must_exist_and_be_switched_on() {
     let adopted = Spec { health_check: HealthCheckSpec::Adopted { id: "h-1".into() }, ..sample::spec() };
     let secondary = Spec { secondary_health_check: Some("h-1".into()), ..sample::spec() };
-    for (spec, property) in [(&adopted, "HealthCheck.HealthCheckId"), (&secondary, "SecondaryHealthCheck")] {
+    for (spec, property, while_disabled) in [
+        (&adopted, "HealthCheck.HealthCheckId", "it would hide every outage"),
+        (&secondary, "SecondaryHealthCheck", "the application would be answered with even when it is down"),
+    ] {
         let with = |checks: &[(HealthCheckId, ObservedHealthCheck)]| {
             let observed = Observed { health_checks: checks.iter().cloned().collect(), ..observed() };
             findings(spec, &owner(), &observed)
         };
         assert_eq!(with(&[check("h-1", false)]), []);
-        for (checks, weight) in
-            [(vec![check("h-2", false)], Weight::Structural), (vec![check("h-1", true)], Weight::Advisory)]
-        {
+        for (checks, weight, message) in [
+            (vec![check("h-2", false)], Weight::Structural, "nothing would ever fail over"),
+            (vec![check("h-1", true)], Weight::Advisory, while_disabled),
+        ] {
             let found = with(&checks);
             assert_eq!(found.len(), 1, "{found:?}");
             assert_eq!((found[0].code, found[0].property.as_str()), (Code::HealthCheckNotHealthy, property));
             assert_eq!(found[0].weight, weight);
+            assert!(found[0].message.contains(message), "{}", found[0]);
         }
     }
 }
