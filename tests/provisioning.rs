@@ -613,6 +613,35 @@ fn a_name_cannot_be_changed_and_the_roll_back_of_the_attempt_succeeds() {
 }
 
 #[test]
+fn our_own_check_that_is_named_as_one_that_was_there_before_stays_until_the_delete() {
+    let world = World::bare();
+    world.cloud.names().script(&failover_record(), Resolution::address(30, [192, 0, 2, 7]));
+    let mut stack = Stack::new(&world);
+    let created = succeeded(stack.set(json!({"Dns": "external", "HostedZoneId": ""})).create());
+    let ours = world.cloud.health().ids();
+    assert_eq!(created["Data"]["HealthCheckId"], json!(ours[0]));
+    let named = succeeded(stack.set(json!({"HealthCheck": {"HealthCheckId": ours[0]}})).update());
+    assert_eq!(named["Data"]["HealthCheckId"], json!(ours[0]));
+    assert_eq!(world.cloud.health().ids(), ours, "the alarm rests on it");
+    assert!(!named.to_string().contains("stay until"), "there are no records: {named}");
+    succeeded(stack.delete());
+    nothing_of_ours_is_left(&world);
+}
+
+/// As where roll-backs are disabled: CloudFormation may send the properties that it tried last.
+#[test]
+fn a_delete_after_a_refused_change_of_the_name_removes_what_there_is() {
+    for name in ["shop", "WWW!", ""] {
+        let world = World::bare();
+        let mut stack = Stack::new(&world);
+        succeeded(stack.create());
+        assert!(reason(&stack.set(json!({"Name": name})).update()).contains("Name"), "{name}");
+        succeeded(stack.delete());
+        nothing_of_ours_is_left(&world);
+    }
+}
+
+#[test]
 fn a_failed_update_is_rolled_back_to_where_it_was() {
     let world = World::bare();
     let mut stack = Stack::new(&world);
@@ -622,7 +651,11 @@ fn a_failed_update_is_rolled_back_to_where_it_was() {
     world.cloud.health().set_host_up(&Hostname::new("other.inspection.example.net"), false);
     stack.set(json!({"InspectionHostname": "other.inspection.example.net", "HealthCheck": {"IntervalSeconds": "30"},
         "Traffic": ["*", "/checkout/*"], "RecordTtl": "60"}));
-    assert!(reason(&stack.update()).contains("health-check-not-healthy"));
+    let told = reason(&stack.update());
+    assert!(told.contains("health-check-not-healthy"), "{told}");
+    // The distribution leads to the record all along, which is what this says.
+    assert!(!told.contains("was not pointed at it"), "{told}");
+    assert!(told.contains("The distribution uses cq-origin-www.cq-route.com as before"), "{told}");
     assert_eq!(world.row().lifecycle, Lifecycle::Updating);
     stack.set(json!({"InspectionHostname": inspection(), "HealthCheck": {}, "Traffic": ["*"], "RecordTtl": "30"}));
     succeeded(stack.update());

@@ -182,6 +182,8 @@ pub(crate) fn control_characters_stay_inside_one_line_of_json() {
     assert!(!text.lines().any(|line| line.contains(|c: char| c.is_control() || c == '\u{2028}')), "escaped");
     for (_, message) in &world.cloud.outbox().messages {
         assert!(message.subject.chars().all(|character| character.is_ascii_graphic() || character == ' '));
+        let is_harmless = |character: char| !character.is_control() && character != '\u{2028}';
+        assert!(message.body.lines().all(|line| line.chars().all(is_harmless)), "{:?}", message.body);
     }
     assert_eq!(world.cloud.count(failopen_tests::Operation::Publish), world.cloud.outbox().messages.len());
 }

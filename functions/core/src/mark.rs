@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::id::{OwnerMark, ProtectionName};
 use crate::port::FailoverRole;
+use crate::properties::protection_name;
 
 /// Hex digits of an [`OwnerMark`]: enough that two resources of one account never collide, few enough for a name.
 const MARK_DIGITS: usize = 12;
@@ -49,6 +50,18 @@ impl OwnerMark {
     pub fn physical_id(&self, name: &ProtectionName) -> String {
         format!("failopen-{name}-{self}")
     }
+
+    /// PhysicalResourceId of a resource that was refused because its name cannot be one.
+    pub fn unnamed(&self) -> String {
+        format!("failopen-unnamed-{self}")
+    }
+
+    /// The name that a PhysicalResourceId of this resource was made from. `None` for one that another made, or CloudFormation itself,
+    /// as it does for a Create that was never answered.
+    pub fn name_in(&self, physical_id: &str) -> Option<ProtectionName> {
+        let name = physical_id.strip_prefix(PREFIX)?.strip_suffix(self.as_str())?.strip_suffix('-')?;
+        (physical_id != self.unnamed()).then(|| protection_name(name)).flatten()
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -76,6 +89,26 @@ mod tests {
         assert_eq!(mark.caller_reference("request-1"), mark.caller_reference("request-1"));
         assert_ne!(mark.caller_reference("request-1"), mark.caller_reference("request-2"));
         assert!(mark.caller_reference(&"x".repeat(500)).len() <= 64);
+    }
+
+    #[test]
+    fn a_physical_id_tells_the_name_that_it_was_made_from_and_only_to_its_owner() {
+        let mark = OwnerMark::new("0123456789ab");
+        for name in ["www", "my-shop", "unnamed-too"] {
+            let name = ProtectionName::new(name);
+            assert_eq!(mark.name_in(&mark.physical_id(&name)), Some(name));
+        }
+        assert_eq!(mark.name_in(&mark.unnamed()), None);
+        for other in [
+            "failopen-www-fedcba987654",
+            "failopen-www0123456789ab",
+            "failopen--0123456789ab",
+            "failopen-WWW!-0123456789ab",
+            "www-0123456789ab",
+            "stack-Protection-1K2N3B4V5C6X7",
+        ] {
+            assert_eq!(mark.name_in(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -127,13 +127,13 @@ async fn take_steps<C: Observe + Apply, K: Clock>(
     if waits && !is_first {
         // Records that are in use change hands only when the new check is known to be healthy.
         if check.is_new {
-            crate::health_check::wait_until_healthy(job, spec, &check.id).await?;
+            crate::health_check::wait_until_healthy(job, &entry.row, spec, &check.id).await?;
         }
         last_look(job, spec, observed, &questions).await?;
     }
     crate::records::ensure(job, entry, spec, &check.id).await?;
     if waits && is_first {
-        crate::health_check::wait_until_healthy(job, spec, &check.id).await?;
+        crate::health_check::wait_until_healthy(job, &entry.row, spec, &check.id).await?;
         last_look(job, spec, observed, &questions).await?;
     }
     let ensured = distribution::ensure(job, entry, spec, &observed.others(spec)).await?;
@@ -232,7 +232,10 @@ impl Doomed {
     fn of(row: &Row, spec: &Spec) -> Self {
         let mut doomed =
             Self { records: Vec::new(), released: Vec::new(), health_checks: Vec::new(), kept: Vec::new() };
-        let mut needed = BTreeSet::new();
+        // Also without records of ours, and where a check of ours is named as one that was there before.
+        let mut needed: BTreeSet<HealthCheckId> =
+            row.made.health_check.iter().filter_map(|made| made.id.clone()).collect();
+        needed.extend(spec.secondary_health_check.clone());
         let mut given_away = BTreeSet::new();
         for made in records::claimed(row) {
             let is_present = row.made.records.as_ref() == Some(made);
@@ -291,7 +294,8 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
 ) -> Result<Vec<String>, Stop> {
     let mut doomed = Doomed::of(&entry.row, spec);
     let mut left = doomed.released.clone();
-    if matches!(spec.dns, Dns::External) && !doomed.kept.is_empty() {
+    let keeps_records = doomed.kept.iter().any(|kept| matches!(kept, Replaced::Records(_)));
+    if matches!(spec.dns, Dns::External) && keeps_records {
         left.push(format!("the records of {} stay until the resource is deleted", spec.failover_record));
     }
     if entry.row.made.replaced.len() == doomed.kept.len() {

@@ -180,6 +180,7 @@ async fn update<C: Observe + Apply, K: Clock>(
 /// healthy until then, which proves nothing.
 pub(crate) async fn wait_until_healthy<C: Observe + Apply, K: Clock>(
     job: &Job<'_, C, K>,
+    row: &Row,
     spec: &Spec,
     id: &HealthCheckId,
 ) -> Result<(), Stop> {
@@ -190,7 +191,7 @@ pub(crate) async fn wait_until_healthy<C: Observe + Apply, K: Clock>(
             Some(check) => break has_checkers(&check.config),
             // Made a moment ago, or removed by somebody: without it nothing is known about inspection.
             None if job.clock.now() >= give_up || job.pause(POLL).await.is_err() => {
-                return Err(not_healthy(spec, id, "Route 53 does not know it"));
+                return Err(not_healthy(row, spec, id, "Route 53 does not know it"));
             }
             None => {}
         }
@@ -219,8 +220,11 @@ pub(crate) async fn wait_until_healthy<C: Observe + Apply, K: Clock>(
         let is_denied = fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::AccessDenied);
         if is_denied || job.clock.now() >= give_up || job.pause(POLL).await.is_err() {
             return Err(match (fault, &seen) {
-                (Some(fault), seen) if is_denied || seen.is_none() => unread(&fault),
-                (_, seen) => not_healthy(spec, id, seen.as_deref().unwrap_or("nothing has been reported yet")),
+                (Some(fault), seen) if is_denied || seen.is_none() => unread(row, &fault),
+                (_, seen) => {
+                    let seen = seen.as_deref().unwrap_or("nothing has been reported yet");
+                    not_healthy(row, spec, id, seen)
+                }
             });
         }
     }
@@ -254,15 +258,26 @@ async fn reported<C: Observe, K: Clock>(job: &Job<'_, C, K>, id: &HealthCheckId)
 }
 
 /// Nothing is known about inspection: neither its owner nor its firewall can help.
-fn unread(fault: &Fault) -> Stop {
-    Stop::fault("The distribution was not pointed at inspection: reading what the health check reports", fault)
+fn unread(row: &Row, fault: &Fault) -> Stop {
+    let what = match row.is_in_service() {
+        true => {
+            "The Update was not carried on, and the distribution stays as it is: reading what the health check reports"
+        }
+        false => "The distribution was not pointed at inspection: reading what the health check reports",
+    };
+    Stop::fault(what, fault)
 }
 
-fn not_healthy(spec: &Spec, id: &HealthCheckId, seen: &str) -> Stop {
+fn not_healthy(row: &Row, spec: &Spec, id: &HealthCheckId, seen: &str) -> Stop {
+    let meanwhile = match row.is_in_service() {
+        true => format!(
+            "and the Update was not carried on. The distribution uses {} as before; where this Update changed the check in use, DNS              may answer with the application, uninspected, until the roll-back has put its former settings back",
+            spec.failover_record
+        ),
+        false => "and the distribution was not pointed at it".to_owned(),
+    };
     Stop::Failed(format!(
-        "InspectionHostname: health check {id} on {} did not become healthy ({seen}), and the distribution was not pointed at \
-         it; let the checkers in, correct HealthCheck, or set Preflight to `warn` to go on without waiting \
-         [health-check-not-healthy].",
+        "InspectionHostname: health check {id} on {} did not become healthy ({seen}), {meanwhile}; let the checkers in, correct          HealthCheck, or set Preflight to `warn` to go on without waiting [health-check-not-healthy].",
         spec.inspection
     ))
 }

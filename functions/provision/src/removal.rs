@@ -25,7 +25,9 @@ const IN_FLIGHT: SignedDuration = CALL.saturating_add(SPARE);
 
 /// Carries out a Delete. Returns what was left because it is not ours any more.
 pub(crate) async fn remove<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>) -> Result<Vec<String>, Stop> {
-    let Some(name) = properties::name(job.request.properties.expose()) else {
+    // The properties may be those of an Update that was refused and not rolled back; the id never changes.
+    let made = job.request.physical_id.as_deref().and_then(|id| job.owner.name_in(id));
+    let Some(name) = made.or_else(|| properties::name(job.request.properties.expose())) else {
         // A name that cannot be one was never accepted: nothing can have been made under it.
         return Ok(Vec::new());
     };

@@ -75,7 +75,7 @@ fn physical_id(request: &Request, owner: &OwnerMark) -> String {
     match (&request.physical_id, properties::name(request.properties.expose())) {
         (Some(known), _) if !known.is_empty() => known.clone(),
         (_, Some(name)) => owner.physical_id(&name),
-        (_, None) => format!("failopen-unnamed-{owner}"),
+        (_, None) => owner.unnamed(),
     }
 }
 

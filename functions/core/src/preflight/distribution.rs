@@ -51,6 +51,19 @@ pub(super) fn judge(spec: &Spec, owner: &OwnerMark, observed: &Observed, finding
             format!("{} is disabled, so it serves nobody and protects nothing; enable it first", spec.distribution),
         ));
     }
+    if document.continuous_deployment() {
+        findings.push(Finding::warning(
+            Code::DistributionStaging,
+            "DistributionId",
+            Target::Distribution,
+            format!(
+                "{} has a continuous deployment policy: the viewers that it sends to a staging distribution are not protected, no flip \
+                 reaches them, and a staging copy of a protected distribution leads to the failover record even when the protection \
+                 is deleted; end that deployment before you protect, and before you delete a protection",
+                spec.distribution
+            ),
+        ));
+    }
     let ours = observed.row(spec, owner).and_then(|row| Ours::of(row, &spec.distribution));
     match wire(document, spec, ours.as_ref(), &observed.others(spec)) {
         Err(refused) => findings.extend(refused),

@@ -169,6 +169,10 @@ fn a_distribution_that_serves_nobody_directly_is_named() {
         let code = (Code::DistributionStaging, "DistributionId".to_owned());
         assert_eq!(found(&sample::spec(), &with_text(text, changed)), [code], "{changed}");
     }
+    let policy = |id: &str| format!("<ContinuousDeploymentPolicyId>{id}</ContinuousDeploymentPolicyId>");
+    let observed_with_policy = with_text(&policy(""), &policy("9f2c1f3e"));
+    let finding = &findings(&sample::spec(), &owner(), &observed_with_policy)[0];
+    assert_eq!((finding.code, finding.severity), (Code::DistributionStaging, Severity::Warning), "{finding}");
     let enabled = sample::distribution();
     let disabled = enabled.match_indices("<Enabled>true").find_map(|(at, on)| {
         let text = format!("{}<Enabled>false{}", &enabled[..at], &enabled[at + on.len()..]);

@@ -39,6 +39,25 @@ fn what_is_no_host_name_is_told_from_the_reason_for_it() {
     }
     let long = vec!["a".repeat(50); 6].join(".");
     assert!(only(json!({"ApplicationHostname": long})).fault.contains("at most 253"));
+    // As long as may be, and wrong in another way.
+    let label = format!("{}-.example.org", "a".repeat(62));
+    let name = format!("{}c-", "b.".repeat(125) + "b");
+    assert_eq!(name.len(), 253);
+    for typed in [label, name] {
+        let problem = only(json!({"ApplicationHostname": typed}));
+        assert!(problem.fault.contains("hyphen next to a dot or at either end"), "{typed}: {problem}");
+    }
+}
+
+#[test]
+fn only_what_yaml_makes_of_off_is_explained_by_yaml() {
+    for (property, typed, is_yaml) in
+        [("EdgeFailOpen", "false", true), ("EdgeFailOpen", "sometimes", false), ("Dns", "false", false)]
+    {
+        let fault = only(json!({property: typed})).fault;
+        assert_eq!(fault.contains("YAML"), is_yaml, "{fault}");
+        assert_eq!(fault.contains("must be one of"), !is_yaml, "{fault}");
+    }
 }
 
 #[test]
@@ -92,6 +111,8 @@ fn every_item_that_is_no_text_is_told() {
     assert!(only(json!({"Traffic": "*,"})).fault.starts_with("holds an empty item: "));
     let twice = only(json!({"Traffic": ["/api/*", "api/*"]}));
     assert!(twice.fault.contains("as `/api/*` and as `api/*`"), "{twice}");
+    let twice = only(json!({"Traffic": ["/api/*", "/api/*"]}));
+    assert_eq!(twice.fault, "names `/api/*` twice");
     assert_eq!(only(json!({"Traffic": {"a": 1}})).example, "[\"/api/*\"]");
     assert_eq!(only(json!({"ApplicationHostname": ["a"]})).example, "origin-www.example.com");
 }

@@ -145,6 +145,16 @@ fn what_bears_the_mark_of_a_protection_that_nobody_knows_is_not_adopted_and_no_a
 }
 
 #[test]
+fn an_origin_of_a_protection_that_the_ledger_does_not_have_is_not_taken_for_the_application() {
+    let shop = rich().edit(&[add("failopen-shop", "cq-origin-shop.cq-route.com", 443)]).expect("an origin");
+    for protected in ["*", "/ours/*"] {
+        let finding = refusal(&retarget(&shop, "*", "failopen-shop"), &protecting(&[protected]), None);
+        assert_eq!((finding.code, finding.property.as_str()), (Code::BehaviorOverlap, "Traffic"), "{finding}");
+        assert!(finding.message.contains("failopen-shop, and an origin of that name"), "{finding}");
+    }
+}
+
+#[test]
 fn our_own_origin_is_never_taken_for_an_adopted_one_once_it_is_claimed() {
     let spec = protecting(&["*"]);
     let wiring = wire(&rich(), &spec, None, &[]).expect("free");

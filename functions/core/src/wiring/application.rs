@@ -8,6 +8,7 @@ use crate::document::{Document, Origin, OriginKind};
 use crate::finding::{Code, Finding, Target};
 use crate::id::{OriginId, PathPattern};
 use crate::ledger::MadeDistribution;
+use crate::mark;
 use crate::spec::Spec;
 
 /// The one custom origin that all protected behaviours target, or did before us. Behaviours at an adopted origin do not tell; where
@@ -192,6 +193,17 @@ fn unsuitable(
                  application cannot be told, and a bypass would go in a circle; point it at {own} for the minutes of this \
                  deployment (uninspected meanwhile), then remove {target}",
                 spec.failover_record
+            ),
+        );
+    }
+    // Of a protection that the caller may not know: of another engine, or one that has come since the ledger was read.
+    if *target != inspection.id && mark::is_marked(target.as_str()) {
+        return finding(
+            Code::BehaviorOverlap,
+            format!(
+                "{names} targets {target}, and an origin of that name leads to the inspection of another protection: taken for the \
+                 application, a bypass would lead back there; leave these patterns to that protection, or give the distribution \
+                 behaviours of their own for them first, at the application's origin"
             ),
         );
     }

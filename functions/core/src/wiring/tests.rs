@@ -184,6 +184,9 @@ fn our_origin_follows_the_port_and_keeps_one_that_somebody_gave_it() {
     let id = spec.name.inspection_origin();
     assert_eq!(wiring.edits, [Edit::SetOriginPort { id: id.clone(), from: 443, to: 8443 }]);
     assert_eq!(wiring.made.origin_ports, [8443, 443]);
+    let often = Ours { ports: vec![443, 444, 445, 446, 447], ..ours.clone() };
+    let latest = wire(&document, &moved, Some(&often), &[]).expect("ours").made.origin_ports;
+    assert_eq!(latest, [8443, 443, 444, 445], "a row has little room");
     let both = Spec { failover_record: Hostname::new("new.cq-route.com"), ..moved };
     assert_eq!(wire(&document, &both, Some(&ours), &[]).expect("ours").edits.len(), 2);
     let by_hand = document.edit(&[Edit::SetOriginPort { id, from: 443, to: 9443 }]).expect("somebody's");
