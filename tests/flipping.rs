@@ -752,6 +752,35 @@ fn a_pin_of_a_failed_request_that_could_not_be_taken_back_is_told() {
 }
 
 #[test]
+fn a_pin_that_arrives_while_a_request_is_on_its_way_is_what_its_failure_leaves() {
+    let hold = Pin {
+        posture: PinPosture::Hold,
+        reason: "CHG-7".to_owned(),
+        requested_by: None,
+        since: START.parse().expect("a timestamp"),
+        expires_at: None,
+    };
+    for lost in [None, Some(FaultKind::Unknown)] {
+        let world = World::standard();
+        let pin = hold.clone();
+        // Between the reading of the row and its amendment.
+        world.cloud.on(GET).nth(1).after(move |cloud| {
+            cloud.ledger().edit(&"www".into(), |row| row.pin = Some(pin.clone()));
+        });
+        if let Some(kind) = lost {
+            // The amendment is made twice: it was applied the first time, and somebody else has written since.
+            world.cloud.on(Operation::PutItem).nth(1).lose_answer(kind);
+            world.cloud.on(Operation::PutItem).nth(1).after(|cloud| {
+                cloud.ledger().edit(&"www".into(), |row| row.watch.drift_read_at = START.parse().ok());
+            });
+        }
+        world.cloud.on(PUT).fail(FaultKind::AccessDenied);
+        assert_eq!(error(world.flip(bypass())), ErrorType::AccessDenied);
+        assert_eq!(world.row().pin, Some(hold.clone()), "{lost:?}");
+    }
+}
+
+#[test]
 fn a_flip_that_is_in_force_and_not_recorded_is_not_told_as_nothing() {
     let world = World::standard();
     world.cloud.on(PUT).after(|cloud| cloud.on(Operation::PutItem).fail(FaultKind::AccessDenied));
