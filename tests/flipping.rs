@@ -1284,6 +1284,21 @@ fn a_status_without_a_name_lists_all() {
 }
 
 #[test]
+#[test]
+fn a_status_does_not_call_alarms_missing_that_could_not_be_read() {
+    let world = World::standard();
+    world.cloud.on(Operation::DescribeAlarms).fail(FaultKind::Throttled);
+    let answer = world.flip(status()).expect("answered");
+    assert_eq!(answer["alarm"], json!({"name": "failopen-www-inspection", "state": "UNKNOWN", "since": null}));
+    assert_eq!(answer["decision"]["reason"], "NoHealthData");
+    let because = answer["decision"]["because"].as_str().expect("a text");
+    assert!(because.contains("the alarms could not be read"), "{because}");
+    assert_eq!(answer["drift"], json!([]));
+    world.cloud.heal();
+    world.cloud.cloudwatch().remove(&"failopen-www-inspection".into());
+    assert_eq!(world.flip(status()).expect("answered")["alarm"]["state"], "MISSING");
+}
+
 fn a_status_that_hangs_is_given_up_in_time_to_answer() {
     for (request, listed) in [(status(), false), (json!({"action": "status"}), true)] {
         let world = World::standard();
