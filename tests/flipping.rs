@@ -820,6 +820,23 @@ fn break_glass_moves_exactly_the_paths_it_names_and_only_between_the_origins_it_
 }
 
 #[test]
+fn break_glass_says_who_may_undo_it_and_how_to_pin_it() {
+    let back = json!({
+        "action": "restore", "distribution": "E2EXAMPLE", "from": "app & co", "to": "failopen-www", "reason": "INC-42"
+    });
+    let world = World::standard();
+    for (request, posture) in [(break_glass(), "bypassed"), (back, "inspected")] {
+        let answer = world.flip(request).expect("changed");
+        let because = answer["because"].as_str().expect("a text");
+        let pin = format!(r#"{{"action":"pin","posture":"{posture}","protection":"www","reason":"INC-42"}}"#);
+        for part in ["INC-42", "ledger", "pin in force", "within a minute", "while the alarm rings", pin.as_str()] {
+            assert!(because.contains(part), "{part} is missing in {because}");
+        }
+        assert!(!because.contains("leaves it to operators"), "{because}");
+    }
+}
+
+#[test]
 fn a_mistyped_distribution_is_to_be_checked_and_nothing_is_to_be_deleted() {
     let failure =
         World::standard().flip(with(break_glass(), "distribution", json!("E9OTHER"))).expect_err("there is none");
@@ -1268,6 +1285,21 @@ fn a_status_of_an_unchecked_application_and_a_silent_alarm_says_so() {
 }
 
 #[test]
+fn a_status_does_not_call_alarms_missing_that_could_not_be_read() {
+    let world = World::standard();
+    world.cloud.on(Operation::DescribeAlarms).fail(FaultKind::Throttled);
+    let answer = world.flip(status()).expect("answered");
+    assert_eq!(answer["alarm"], json!({"name": "failopen-www-inspection", "state": "UNKNOWN", "since": null}));
+    assert_eq!(answer["decision"]["reason"], "NoHealthData");
+    let because = answer["decision"]["because"].as_str().expect("a text");
+    assert!(because.contains("the alarms could not be read"), "{because}");
+    assert_eq!(answer["drift"], json!([]));
+    world.cloud.heal();
+    world.cloud.cloudwatch().remove(&"failopen-www-inspection".into());
+    assert_eq!(world.flip(status()).expect("answered")["alarm"]["state"], "MISSING");
+}
+
+#[test]
 fn a_status_without_a_name_lists_all() {
     let world = World::with(|spec| spec.traffic = vec![PathPattern::new("/api/*")]);
     let mut shop = standard_spec();
@@ -1284,21 +1316,6 @@ fn a_status_without_a_name_lists_all() {
 }
 
 #[test]
-#[test]
-fn a_status_does_not_call_alarms_missing_that_could_not_be_read() {
-    let world = World::standard();
-    world.cloud.on(Operation::DescribeAlarms).fail(FaultKind::Throttled);
-    let answer = world.flip(status()).expect("answered");
-    assert_eq!(answer["alarm"], json!({"name": "failopen-www-inspection", "state": "UNKNOWN", "since": null}));
-    assert_eq!(answer["decision"]["reason"], "NoHealthData");
-    let because = answer["decision"]["because"].as_str().expect("a text");
-    assert!(because.contains("the alarms could not be read"), "{because}");
-    assert_eq!(answer["drift"], json!([]));
-    world.cloud.heal();
-    world.cloud.cloudwatch().remove(&"failopen-www-inspection".into());
-    assert_eq!(world.flip(status()).expect("answered")["alarm"]["state"], "MISSING");
-}
-
 fn a_status_that_hangs_is_given_up_in_time_to_answer() {
     for (request, listed) in [(status(), false), (json!({"action": "status"}), true)] {
         let world = World::standard();
