@@ -25,6 +25,8 @@ pub struct Seen<'a> {
     pub traffic: Traffic,
     /// Health of inspection as its own alarm tells it.
     pub inspection: Health,
+    /// The side that all alarms together ask for; `None` where they do not say.
+    pub asked: Option<Side>,
     pub decision: &'a Decision,
     /// Whether the alarms could be read. CloudWatch may be slow or throttled for a while, which says nothing about inspection.
     pub alarms_are_known: bool,

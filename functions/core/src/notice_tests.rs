@@ -3,7 +3,7 @@
 use super::*;
 use crate::alarm::AlarmState;
 use crate::id::AlarmName;
-use crate::ledger::Latch;
+use crate::ledger::{Latch, PendingFlip, Queued};
 use crate::sample::{ago, bypassed_row, flip, noon, row};
 
 fn commands() -> Commands {
@@ -43,6 +43,16 @@ const FOREIGN: Sight = Sight {
     reason: Reason::ForeignTarget,
 };
 
+/// What the alarms ask for together: with inspection's own OK, another one rings where a bypass is there already.
+fn asked(sight: &Sight) -> Option<Side> {
+    match (sight.inspection, sight.reason) {
+        (Health::Unhealthy, _) => Some(Side::Bypassed),
+        (Health::Healthy, Reason::AlreadyThere) if sight.posture == Posture::Bypassed => Some(Side::Bypassed),
+        (Health::Healthy, _) => Some(Side::Inspected),
+        (Health::Unknown | Health::NotChecked, _) => None,
+    }
+}
+
 /// Looks once, as react would, and returns the subjects of what is sent.
 fn look(row: &mut Row, sight: &Sight, now: Timestamp, drift: Option<&[Drift]>) -> Vec<Queued> {
     let decision = holding(sight.reason);
@@ -50,6 +60,7 @@ fn look(row: &mut Row, sight: &Sight, now: Timestamp, drift: Option<&[Drift]>) -
         posture: sight.posture,
         traffic: sight.traffic,
         inspection: sight.inspection,
+        asked: asked(sight),
         decision: &decision,
         alarms_are_known: true,
         drift,
@@ -103,8 +114,7 @@ fn a_message_carries_the_state_the_cause_and_the_next_command() {
     row.watch.posture = Some(Posture::Inspected);
     let told = look(&mut row, &BY_EDGE, noon(), None);
     let body = &told[0].body;
-    for wanted in ["bypassed-edge", "automation bypassed it", "AlarmActive", "\"action\":\"restore\"", "failopen-Flip"]
-    {
+    for wanted in ["bypassed-edge", "automation bypassed it", "AlarmActive", "\"action\":\"status\"", "failopen-Flip"] {
         assert!(body.contains(wanted), "{wanted} is missing in {body}");
     }
     assert!(told[0].subject.len() <= 100 && told[0].subject.contains("www"), "{}", told[0].subject);
@@ -355,14 +365,92 @@ fn a_first_look_tells_of_what_is_not_as_it_was_set_up() {
 }
 
 #[test]
-fn a_reminder_offers_the_way_back_only_where_there_is_one() {
-    let reminded = |sight: &Sight| {
-        let mut row = bypassed_row(30);
-        look(&mut row, sight, noon(), None);
-        look(&mut row, sight, after(3_600), None).pop().expect("a reminder").body
-    };
-    assert!(reminded(&BY_EDGE).contains("\"action\":\"restore\""));
-    assert!(reminded(&BY_DNS).contains("\"action\":\"status\""));
+fn the_way_back_is_offered_only_where_inspection_is_known_to_be_healthy() {
+    for body in change_and_reminder(bypassed_row(30), &RECOVERED) {
+        assert!(body.contains("\"action\":\"restore\""), "{body}");
+    }
+    for sight in [
+        BY_EDGE,
+        BY_DNS,
+        Sight { inspection: Health::Unknown, reason: Reason::NoHealthData, ..BY_EDGE },
+        // One of the user's own alarms rings.
+        Sight { reason: Reason::AlreadyThere, ..RECOVERED },
+        // The alarm is OK, and a TLS-verified request says otherwise.
+        Sight { reason: Reason::InspectionUnhealthy, ..RECOVERED },
+        Sight { posture: Posture::Mixed, traffic: Traffic::Unknown, reason: Reason::Dwell, ..RECOVERED },
+        Sight { posture: Posture::Mixed, ..BY_DNS },
+    ] {
+        for body in change_and_reminder(bypassed_row(30), &sight) {
+            assert!(
+                !body.contains("restore\"") && body.contains("\"action\":\"status\""),
+                "{:?}: {body}",
+                sight.reason
+            );
+        }
+    }
+}
+
+#[test]
+fn no_way_back_is_offered_to_a_protection_that_is_not_in_service() {
+    for lifecycle in [Lifecycle::Creating, Lifecycle::Deleting] {
+        let row = Row { lifecycle, ..bypassed_row(30) };
+        for body in change_and_reminder(row, &Sight { reason: Reason::EdgeOff, ..RECOVERED }) {
+            assert!(!body.contains("restore\"") && body.contains("\"action\":\"status\""), "{lifecycle:?}: {body}");
+        }
+    }
+}
+
+#[test]
+fn a_mixed_posture_has_the_same_next_command_in_the_reminder_as_in_the_message_of_its_change() {
+    let mixed = Sight { posture: Posture::Mixed, reason: Reason::NotifyOnly, ..BY_DNS };
+    for body in change_and_reminder(row(), &mixed) {
+        assert!(body.contains("\"action\":\"bypass\""), "{body}");
+    }
+}
+
+#[test]
+fn an_old_flip_of_ours_is_no_cause_of_what_somebody_else_did_later() {
+    // Automation bypassed, somebody undid it, and an hour later somebody bypasses in the console.
+    let mut row = bypassed_row(7_200);
+    look(&mut row, &BY_EDGE, ago(7_000), None);
+    look(&mut row, &FINE, ago(5_000), None);
+    let console = Sight { reason: Reason::AwaitingOperator, ..RECOVERED };
+    let told = look(&mut row, &console, noon(), None);
+    assert!(!told[0].body.contains("automation bypassed it"), "{}", told[0].body);
+    let reminded = look(&mut row, &console, after(3_600), None);
+    assert!(!reminded[0].body.contains("automation bypassed it"), "{}", reminded[0].body);
+
+    // Automation restored; later DNS fails over, or somebody undoes a bypass of the console.
+    let mut row = bypassed_row(7_200);
+    row.record_flip(flip(Side::Inspected, FlippedBy::Automation, 6_000));
+    look(&mut row, &FINE, ago(5_000), None);
+    let told = look(&mut row, &BY_DNS, noon(), None);
+    assert!(!told[0].body.contains("automation restored it"), "{}", told[0].body);
+    look(&mut row, &console, after(60), None);
+    let told = look(&mut row, &FINE, after(120), None);
+    assert!(!told[0].body.contains("restored it"), "{}", told[0].body);
+
+    // A flip that has begun made this one, and nobody knows more of it yet than that.
+    let mut row = bypassed_row(7_200);
+    look(&mut row, &FINE, ago(5_000), None);
+    row.pending = Some(PendingFlip {
+        at: ago(30),
+        from: Posture::Inspected,
+        to: Side::Bypassed,
+        by: FlippedBy::Operator,
+        reason: "INC-42".into(),
+        requested_by: None,
+    });
+    let told = look(&mut row, &BY_EDGE, noon(), None);
+    assert!(!told[0].body.contains("automation bypassed it"), "{}", told[0].body);
+}
+
+#[test]
+fn the_flip_that_is_in_force_stays_the_cause_in_every_reminder() {
+    let mut row = bypassed_row(30);
+    look(&mut row, &BY_EDGE, noon(), None);
+    let reminded = look(&mut row, &BY_EDGE, after(3_600), None);
+    assert!(reminded[0].body.contains("automation bypassed it"), "{}", reminded[0].body);
 }
 
 #[test]
@@ -389,6 +477,7 @@ fn tells_of_a_revert(row: &mut Row, sight: &Sight, now: Timestamp) -> bool {
 }
 
 #[test]
+            asked: None,
 fn each_bypass_that_somebody_moved_back_is_told_once_and_in_place_of_the_change() {
     for posture in [Posture::Inspected, Posture::Mixed] {
         let moved_back = Sight { posture, ..MOVED_BACK };
@@ -423,6 +512,17 @@ fn only_a_bypass_of_automation_is_told_to_be_moved_back() {
     let still_there = Sight { reason: Reason::Dwell, ..BY_EDGE };
     assert!(!tells_of_a_revert(&mut bypassed_row(300), &still_there, noon()));
 }
+/// Bypassed by automation, and inspection is well again.
+const RECOVERED: Sight = Sight { inspection: Health::Healthy, reason: Reason::HoldDown, ..BY_EDGE };
+
+/// The first message and the reminder an hour later, of a protection that was not like this before.
+fn change_and_reminder(mut row: Row, sight: &Sight) -> [String; 2] {
+    row.watch.traffic = Some(Traffic::Inspected);
+    row.watch.posture = Some(Posture::Inspected);
+    let change = look(&mut row, sight, noon(), None).pop().expect("a change").body;
+    [change, look(&mut row, sight, after(3_600), None).pop().expect("a reminder").body]
+}
+
 
 #[test]
 fn who_moves_a_bypass_back_is_told_of_only_while_automation_wants_it_bypassed() {

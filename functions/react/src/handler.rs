@@ -1,7 +1,7 @@
 //! observe → decide → check → apply, for every protection that an event points at.
 
 use failopen::commands::Commands;
-use failopen::decide::inspection_health;
+use failopen::decide::{inspection_health, wanted};
 use failopen::decision::{Decision, Reason, Verdict};
 use failopen::document::Document;
 use failopen::failure::{ErrorType, Failure};
@@ -274,6 +274,7 @@ async fn readable<C: Observe + Apply, K: Clock>(
         reason = %decision.reason,
         distribution = %row.spec.distribution,
         posture = %posture,
+            asked: wanted(&observed.alarms),
         traffic = %traffic,
         flip_requested = requested,
         because = decision.because,
