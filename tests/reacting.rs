@@ -961,6 +961,40 @@ fn header_values_of_the_origins_turn_up_in_no_answer_message_or_log_line() {
         world.application_dies();
         for (_, event) in events::every_alarm_form() {
             answers.push_str(&format!("{:?}", world.react(event)));
+#[test]
+fn inspection_that_dies_while_the_distribution_cannot_be_read_is_told_once_an_outage() {
+    let world = settled(World::standard());
+    world.cloud.on(Operation::GetDistributionConfig).fail(FaultKind::AccessDenied);
+    world.live(3);
+    assert_eq!(messages(&world), 1, "{:?}", world.cloud.outbox().subjects());
+    for outage in 1..=2 {
+        world.inspection_dies();
+        world.react(events::alarm_metric()).expect("an answer");
+        world.live(90);
+        assert_eq!(messages(&world), 1 + outage, "{:?}", world.cloud.outbox().subjects());
+        let (_, message) = world.cloud.outbox().messages.last().cloned().expect("a message");
+        assert!(message.subject.contains("inspection is down"), "{}", message.subject);
+        for part in ["E2EXAMPLE", "layer 2", "layer 1", "GetDistributionConfig: ", r#""action":"status""#] {
+            assert!(message.body.contains(part), "{part} is missing in {}", message.body);
+        }
+        world.inspection_recovers();
+        world.live(5);
+        assert_eq!(messages(&world), 1 + outage, "{:?}", world.cloud.outbox().subjects());
+    }
+    assert_eq!(puts(&world), 0);
+}
+
+#[test]
+fn an_outage_that_was_told_before_the_distribution_became_unreadable_is_not_told_again() {
+    let world = settled(World::with(|spec| spec.automation.edge_fail_open = EdgeFailOpen::Off));
+    world.inspection_dies();
+    world.live(2);
+    assert_eq!(messages(&world), 1, "{:?}", world.cloud.outbox().subjects());
+    world.cloud.on(Operation::GetDistributionConfig).fail(FaultKind::AccessDenied);
+    world.live(90);
+    assert_eq!(messages(&world), 2, "that it cannot be read: {:?}", world.cloud.outbox().subjects());
+}
+
         }
         world.cloud.probes().unscript(&application());
         answers.push_str(&world.tick().to_string());

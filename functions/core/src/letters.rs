@@ -189,6 +189,54 @@ impl Letters<'_> {
     }
 }
 
+/// Writes the messages about a distribution that cannot be read.
+pub(crate) struct UnreadableLetters<'a> {
+    pub(crate) row: &'a Row,
+    pub(crate) why: &'a str,
+    pub(crate) since: Timestamp,
+    pub(crate) commands: &'a Commands,
+    pub(crate) now: Timestamp,
+}
+
+impl UnreadableLetters<'_> {
+    pub(crate) fn unreadable(&self) -> Queued {
+        let what = format!(
+            "The distribution's configuration cannot be read since {}: {}. Nothing is changed while that lasts; DNS failover \
+             (layer 1) goes on by itself.",
+            self.since, self.why
+        );
+        self.letter("the distribution cannot be read: automation holds", &what)
+    }
+
+    /// Nobody would be told of it otherwise: what it means for traffic is in the distribution.
+    pub(crate) fn inspection_down(&self) -> Queued {
+        let what = format!(
+            "Inspection is down: alarm {} is in ALARM. Failopen can neither read nor change the distribution since {} ({}), so \
+             layer 2 does not flip it while that lasts. DNS failover (layer 1) does not depend on that. See that viewers are \
+             served. flip has permissions of its own: where it answers the command below, it can bypass as well.",
+            self.row.name.alarm(),
+            self.since,
+            self.why
+        );
+        self.letter("inspection is down, and the distribution cannot be read", &what)
+    }
+
+    fn letter(&self, subject: &str, what: &str) -> Queued {
+        let Self { row, commands, now, .. } = self;
+        let traffic = row.watch.traffic.unwrap_or(Traffic::Unknown);
+        Queued {
+            at: *now,
+            subject: subject_line(row.name.as_str(), subject),
+            body: format!(
+                "Protection: {}\nDistribution: {}\n\n{what}\n\nTraffic when last seen: {traffic}.\n\nNext:\n{}\n",
+                row.name,
+                row.spec.distribution,
+                commands.status(&row.name)
+            ),
+        }
+    }
+}
+
 /// A subject that reads alone: SNS wants printable ASCII, no line break, at most 100 characters.
 pub(crate) fn subject_line(name: &str, text: &str) -> String {
     format!("[failopen] {name}: {text}")

@@ -231,6 +231,75 @@ fn an_unreadable_distribution_is_told_once_and_at_once_only_where_waiting_is_use
     assert_eq!(row.watch.outbox.len(), 1);
 }
 
+fn own_alarm_alone(state: AlarmState) -> [ObservedAlarm; 1] {
+    [ObservedAlarm { state, ..ObservedAlarm::missing(AlarmName::new("failopen-www-inspection")) }]
+}
+
+/// Looks once while the distribution cannot be read.
+fn look_in_vain(row: &mut Row, state: AlarmState, permanent: bool, now: Timestamp) -> Vec<Queued> {
+    row.watch =
+        watch_unreadable(row, &own_alarm_alone(state), "GetDistributionConfig: no", permanent, &commands(), now);
+    std::mem::take(&mut row.watch.outbox)
+}
+
+#[test]
+fn inspection_that_dies_while_the_distribution_is_unreadable_is_told_once_an_outage() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    assert_eq!(look_in_vain(&mut row, AlarmState::Ok, true, after(60)).len(), 1, "that it cannot be read");
+    for outage in [200, 400] {
+        let told = look_in_vain(&mut row, AlarmState::Alarm, true, after(outage));
+        assert_eq!(told.len(), 1, "{outage}");
+        assert!(told[0].subject.contains("inspection is down") && told[0].subject.len() <= 100, "{}", told[0].subject);
+        for part in ["GetDistributionConfig: no", "layer 2", "layer 1", "last seen: inspected", "\"action\":\"status\""]
+        {
+            assert!(told[0].body.contains(part), "{part} is missing in {}", told[0].body);
+        }
+        // Silence in between is no recovery.
+        for (later, state) in [(60, AlarmState::Alarm), (90, AlarmState::InsufficientData), (120, AlarmState::Alarm)] {
+            assert!(look_in_vain(&mut row, state, true, after(outage + later)).is_empty(), "{outage} {later}");
+        }
+        assert!(look_in_vain(&mut row, AlarmState::Ok, true, after(outage + 150)).is_empty(), "{outage}");
+    }
+}
+
+#[test]
+fn inspection_that_was_seen_dead_before_is_not_told_again_by_an_unreadable_distribution() {
+    for seen in [BY_DNS, BY_EDGE] {
+        let mut row = row();
+        look(&mut row, &FINE, noon(), None);
+        look(&mut row, &seen, after(60), None);
+        let told = look_in_vain(&mut row, AlarmState::Alarm, true, after(120));
+        assert_eq!(told.len(), 1);
+        assert!(!told[0].subject.contains("inspection is down"), "{}", told[0].subject);
+        look(&mut row, &FINE, after(180), None);
+        let told = look_in_vain(&mut row, AlarmState::Alarm, true, after(240));
+        assert!(told.len() == 1 && told[0].subject.contains("inspection is down"), "{told:?}");
+    }
+}
+
+#[test]
+fn a_single_reading_that_fails_beside_a_dead_inspection_is_left_to_the_next_tick() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    assert!(look_in_vain(&mut row, AlarmState::Alarm, false, after(60)).is_empty());
+    let told = look_in_vain(&mut row, AlarmState::Alarm, false, after(180));
+    assert!(told.len() == 1 && told[0].subject.contains("inspection is down"), "{told:?}");
+    for minute in 4..20 {
+        let told = look_in_vain(&mut row, AlarmState::Alarm, false, after(minute * 60));
+        assert!(told.is_empty(), "it has said that nothing can be read, too: {told:?}");
+    }
+}
+
+#[test]
+fn an_alarm_is_no_news_of_an_unreadable_distribution_that_is_not_wired_yet() {
+    let mut row = row();
+    let made = row.made.distribution.as_mut().expect("the sample has one");
+    made.written = false;
+    let told = look_in_vain(&mut row, AlarmState::Alarm, true, noon());
+    assert!(told.len() == 1 && !told[0].subject.contains("inspection is down"), "{told:?}");
+}
+
 #[test]
 fn what_the_alarms_say_while_the_distribution_is_unreadable_ends_an_episode_without_health_data() {
     let alarm = |name: &str, state| ObservedAlarm { state, ..ObservedAlarm::missing(AlarmName::new(name)) };
@@ -330,6 +399,7 @@ fn control_planes_that_do_not_answer_are_no_news_for_ten_minutes() {
             posture: Posture::Inspected,
             traffic: Traffic::Unknown,
             inspection: Health::Unknown,
+            asked: None,
             decision: &decision,
             alarms_are_known: false,
             drift: None,
@@ -362,6 +432,17 @@ fn a_first_look_tells_of_what_is_not_as_it_was_set_up() {
     for (sight, messages) in [(&FINE, 0), (&BY_DNS, 1), (&BY_EDGE, 1), (&FOREIGN, 1)] {
         assert_eq!(look(&mut row(), sight, noon(), None).len(), messages, "{:?}", sight.traffic);
     }
+}
+
+/// Bypassed by automation, and inspection is well again.
+const RECOVERED: Sight = Sight { inspection: Health::Healthy, reason: Reason::HoldDown, ..BY_EDGE };
+
+/// The first message and the reminder an hour later, of a protection that was not like this before.
+fn change_and_reminder(mut row: Row, sight: &Sight) -> [String; 2] {
+    row.watch.traffic = Some(Traffic::Inspected);
+    row.watch.posture = Some(Posture::Inspected);
+    let change = look(&mut row, sight, noon(), None).pop().expect("a change").body;
+    [change, look(&mut row, sight, after(3_600), None).pop().expect("a reminder").body]
 }
 
 #[test]
@@ -477,7 +558,6 @@ fn tells_of_a_revert(row: &mut Row, sight: &Sight, now: Timestamp) -> bool {
 }
 
 #[test]
-            asked: None,
 fn each_bypass_that_somebody_moved_back_is_told_once_and_in_place_of_the_change() {
     for posture in [Posture::Inspected, Posture::Mixed] {
         let moved_back = Sight { posture, ..MOVED_BACK };
@@ -512,17 +592,6 @@ fn only_a_bypass_of_automation_is_told_to_be_moved_back() {
     let still_there = Sight { reason: Reason::Dwell, ..BY_EDGE };
     assert!(!tells_of_a_revert(&mut bypassed_row(300), &still_there, noon()));
 }
-/// Bypassed by automation, and inspection is well again.
-const RECOVERED: Sight = Sight { inspection: Health::Healthy, reason: Reason::HoldDown, ..BY_EDGE };
-
-/// The first message and the reminder an hour later, of a protection that was not like this before.
-fn change_and_reminder(mut row: Row, sight: &Sight) -> [String; 2] {
-    row.watch.traffic = Some(Traffic::Inspected);
-    row.watch.posture = Some(Posture::Inspected);
-    let change = look(&mut row, sight, noon(), None).pop().expect("a change").body;
-    [change, look(&mut row, sight, after(3_600), None).pop().expect("a reminder").body]
-}
-
 
 #[test]
 fn who_moves_a_bypass_back_is_told_of_only_while_automation_wants_it_bypassed() {
