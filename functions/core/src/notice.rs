@@ -122,13 +122,20 @@ pub fn watch_unreadable(
     next
 }
 
-/// The message about a protection whose row in the ledger cannot be read.
-pub fn unreadable_row(row: &UnreadableRow, commands: &Commands) -> Message {
+/// The message about a protection whose row in the ledger cannot be read, and whose alarm rings (`is_down`) or does not.
+pub fn unreadable_row(row: &UnreadableRow, is_down: bool, commands: &Commands) -> Message {
     let UnreadableRow { name, fault, .. } = row;
+    let (subject, down) = match is_down {
+        true => (
+            "its ledger row cannot be read, and inspection is down",
+            format!("Inspection is down: alarm {} is in ALARM. ", name.alarm()),
+        ),
+        false => ("its ledger row cannot be read: automation holds", String::new()),
+    };
     Message {
-        subject: subject_line(name.as_str(), "its ledger row cannot be read: automation holds"),
+        subject: subject_line(name.as_str(), subject),
         body: format!(
-            "Protection: {name}\n\nIts row in the ledger cannot be read ({fault}). Layer 2 does nothing for it while that lasts, and \
+            "Protection: {name}\n\n{down}Its row in the ledger cannot be read ({fault}). Layer 2 does nothing for it while that lasts, and \
              nobody is told of changes of its traffic; DNS failover (layer 1) goes on by itself, and so do all other protections.\n\n\
              Next: restore the row from the point-in-time recovery of the ledger's table. Where traffic has to move meanwhile, \
              break-glass, which needs no ledger (RUNBOOK.md says how to find the ids; leave `dryRun` out to make the change):\n{}\n",
@@ -155,13 +162,6 @@ pub fn missing_row(name: &ProtectionName, commands: &Commands) -> Message {
     }
 }
 
-/// A bypass found after this moment is somebody else's, because the protection was seen inspected after our own.
-fn note_ownership(row: &Row, seen: &Seen<'_>, next: &mut Watch) {
-    if seen.posture != Posture::Inspected || !row.bypass_is_ours() {
-        return;
-    }
-    let settled = match (&row.pending, row.flips.last()) {
-        (Some(pending), _) => pending.at,
 /// Remembers an outage of inspection from the first look that shows it to the first that shows its end. Silence is neither.
 fn note_outage(inspection: Health, next: &mut Watch, now: Timestamp) {
     match inspection {
@@ -173,6 +173,13 @@ fn note_outage(inspection: Health, next: &mut Watch, now: Timestamp) {
     }
 }
 
+/// A bypass found after this moment is somebody else's, because the protection was seen inspected after our own.
+fn note_ownership(row: &Row, seen: &Seen<'_>, next: &mut Watch) {
+    if seen.posture != Posture::Inspected || !row.bypass_is_ours() {
+        return;
+    }
+    let settled = match (&row.pending, row.flips.last()) {
+        (Some(pending), _) => pending.at,
         (None, Some(flip)) => flip.at,
         (None, None) => return,
     };
