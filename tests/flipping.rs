@@ -752,6 +752,35 @@ fn a_pin_of_a_failed_request_that_could_not_be_taken_back_is_told() {
 }
 
 #[test]
+fn a_pin_that_arrives_while_a_request_is_on_its_way_is_what_its_failure_leaves() {
+    let hold = Pin {
+        posture: PinPosture::Hold,
+        reason: "CHG-7".to_owned(),
+        requested_by: None,
+        since: START.parse().expect("a timestamp"),
+        expires_at: None,
+    };
+    for lost in [None, Some(FaultKind::Unknown)] {
+        let world = World::standard();
+        let pin = hold.clone();
+        // Between the reading of the row and its amendment.
+        world.cloud.on(GET).nth(1).after(move |cloud| {
+            cloud.ledger().edit(&"www".into(), |row| row.pin = Some(pin.clone()));
+        });
+        if let Some(kind) = lost {
+            // The amendment is made twice: it was applied the first time, and somebody else has written since.
+            world.cloud.on(Operation::PutItem).nth(1).lose_answer(kind);
+            world.cloud.on(Operation::PutItem).nth(1).after(|cloud| {
+                cloud.ledger().edit(&"www".into(), |row| row.watch.drift_read_at = START.parse().ok());
+            });
+        }
+        world.cloud.on(PUT).fail(FaultKind::AccessDenied);
+        assert_eq!(error(world.flip(bypass())), ErrorType::AccessDenied);
+        assert_eq!(world.row().pin, Some(hold.clone()), "{lost:?}");
+    }
+}
+
+#[test]
 fn a_flip_that_is_in_force_and_not_recorded_is_not_told_as_nothing() {
     let world = World::standard();
     world.cloud.on(PUT).after(|cloud| cloud.on(Operation::PutItem).fail(FaultKind::AccessDenied));
@@ -788,6 +817,23 @@ fn break_glass_moves_exactly_the_paths_it_names_and_only_between_the_origins_it_
     });
     assert_eq!(outcome(&world.flip(back)), "changed");
     assert_eq!(world.target("*"), inspection_origin());
+}
+
+#[test]
+fn break_glass_says_who_may_undo_it_and_how_to_pin_it() {
+    let back = json!({
+        "action": "restore", "distribution": "E2EXAMPLE", "from": "app & co", "to": "failopen-www", "reason": "INC-42"
+    });
+    let world = World::standard();
+    for (request, posture) in [(break_glass(), "bypassed"), (back, "inspected")] {
+        let answer = world.flip(request).expect("changed");
+        let because = answer["because"].as_str().expect("a text");
+        let pin = format!(r#"{{"action":"pin","posture":"{posture}","protection":"www","reason":"INC-42"}}"#);
+        for part in ["INC-42", "ledger", "pin in force", "within a minute", "while the alarm rings", pin.as_str()] {
+            assert!(because.contains(part), "{part} is missing in {because}");
+        }
+        assert!(!because.contains("leaves it to operators"), "{because}");
+    }
 }
 
 #[test]
@@ -1236,6 +1282,21 @@ fn a_status_of_an_unchecked_application_and_a_silent_alarm_says_so() {
     assert_eq!(answer["health"]["inspection"], "unknown");
     assert_eq!(answer["health"]["checkersHealthyPercent"], Value::Null);
     assert_eq!(answer["decision"]["reason"], "NoHealthData");
+}
+
+#[test]
+fn a_status_does_not_call_alarms_missing_that_could_not_be_read() {
+    let world = World::standard();
+    world.cloud.on(Operation::DescribeAlarms).fail(FaultKind::Throttled);
+    let answer = world.flip(status()).expect("answered");
+    assert_eq!(answer["alarm"], json!({"name": "failopen-www-inspection", "state": "UNKNOWN", "since": null}));
+    assert_eq!(answer["decision"]["reason"], "NoHealthData");
+    let because = answer["decision"]["because"].as_str().expect("a text");
+    assert!(because.contains("the alarms could not be read"), "{because}");
+    assert_eq!(answer["drift"], json!([]));
+    world.cloud.heal();
+    world.cloud.cloudwatch().remove(&"failopen-www-inspection".into());
+    assert_eq!(world.flip(status()).expect("answered")["alarm"]["state"], "MISSING");
 }
 
 #[test]

@@ -211,6 +211,117 @@ fn a_request_that_could_not_be_sent_is_sent_by_the_next_tick() {
     assert_eq!(world.cloud.outbox().metric("DecisionErrors"), Some(0));
 }
 
+/// `shop` on `/checkout/*`, beside `www`; inspection is dead for both.
+fn two_that_fail_together() -> World {
+    let world = World::standard();
+    let mut shop = standard_spec();
+    shop.name = "shop".into();
+    shop.failover_record = "cq-origin-shop.cq-route.com".into();
+    shop.traffic = vec![PathPattern::new("/checkout/*")];
+    shop.priority = 200;
+    world.provision(&shop);
+    let world = settled(world);
+    world.cloud.cloudwatch().set_state(&shop.name.alarm(), AlarmState::Alarm, world.clock.aws_now());
+    world.inspection_dies();
+    world
+}
+
+/// What a later tick can do nothing about.
+const FOR_GOOD: [FaultKind; 3] = [FaultKind::AccessDenied, FaultKind::Refused, FaultKind::NotFound];
+
+fn told_of(world: &World, name: &str) -> usize {
+    let outbox = world.cloud.outbox();
+    outbox.subjects().iter().filter(|subject| subject.contains(&format!("{name}: inspection is down"))).count()
+}
+
+#[test]
+fn a_flip_that_may_not_be_asked_for_is_a_failed_event_after_all_other_protections_were_handled() {
+    for kind in FOR_GOOD {
+        let world = two_that_fail_together();
+        world.cloud.on(Operation::InvokeFlip).containing("www").fail(kind);
+        let failure = world.react(events::tick()).expect_err("nobody would hear of it otherwise");
+        assert_eq!(failure.error_type == ErrorType::AccessDenied, kind == FaultKind::AccessDenied, "{kind:?}");
+        for part in ["www", "inspection", "layer 1", r#""action":"bypass""#, r#""protection":"www""#] {
+            assert!(failure.message.contains(part), "{kind:?}: {part} is missing in {failure}");
+        }
+        assert!(!failure.message.contains("shop"), "{failure}");
+        world.deliver();
+        assert_eq!((world.target("/checkout/*"), world.target("*")), (application_origin(), inspection_origin()));
+        assert_eq!((told_of(&world, "www"), told_of(&world, "shop")), (1, 1), "{kind:?}");
+        assert_eq!(world.cloud.outbox().metric("DecisionErrors"), Some(0), "that of shop, which was asked for last");
+    }
+}
+
+#[test]
+fn what_a_later_tick_makes_good_is_no_failed_event() {
+    for kind in [FaultKind::Throttled, FaultKind::Unknown, FaultKind::Stale, FaultKind::Malformed] {
+        for operation in [Operation::InvokeFlip, Operation::PutItem, Operation::Publish] {
+            let world = settled(World::standard());
+            world.inspection_dies();
+            world.cloud.on(operation).fail(kind);
+            let answer = world.react(events::alarm_metric()).unwrap_or_else(|failure| panic!("{operation}: {failure}"));
+            assert_eq!(decided(&answer), bypass(), "{operation} {kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_row_that_can_never_be_written_keeps_nobody_from_hearing_of_the_outage() {
+    for kind in FOR_GOOD {
+        let world = two_that_fail_together();
+        world.cloud.on(Operation::PutItem).containing("www").fail(kind);
+        for alarms in 1..=2 {
+            let failure = world.react(events::alarm_metric()).expect_err("nothing of it is remembered");
+            assert_eq!(failure.error_type, ErrorType::LedgerUnavailable);
+            for part in ["www", "ledger", "layer 1", r#""distribution":"#] {
+                assert!(failure.message.contains(part), "{kind:?}: {part} is missing in {failure}");
+            }
+            assert_eq!(told_of(&world, "www"), alarms, "an alarm rings only on a change: {kind:?}");
+        }
+        for _ in 0..60 {
+            world.react(events::tick()).expect_err("nothing of it is remembered");
+            world.pass(minutes(1));
+        }
+        assert_eq!(told_of(&world, "www"), 2 + 4, "a tick tells once a quarter of an hour: {kind:?}");
+        assert_eq!(told_of(&world, "shop"), 1, "whose row can be written: {kind:?}");
+        world.cloud.heal();
+        world.live(2);
+        assert_eq!(told_of(&world, "www"), 2 + 4 + 1, "now it is remembered: {kind:?}");
+    }
+}
+
+#[test]
+fn a_message_that_nobody_will_ever_get_is_a_failed_event_and_moves_traffic_all_the_same() {
+    for kind in FOR_GOOD {
+        let world = two_that_fail_together();
+        world.cloud.on(Operation::Publish).containing("www").fail(kind);
+        let failure = world.react(events::tick()).expect_err("nobody would hear of it otherwise");
+        assert_eq!(failure.error_type == ErrorType::AccessDenied, kind == FaultKind::AccessDenied, "{kind:?}");
+        for part in ["www: inspection is down", "FailedEventsAlarm", r#""action":"status""#] {
+            assert!(failure.message.contains(part), "{kind:?}: {part} is missing in {failure}");
+        }
+        world.deliver();
+        assert_eq!((world.target("/checkout/*"), world.target("*")), (application_origin(), application_origin()));
+        assert_eq!((told_of(&world, "www"), told_of(&world, "shop")), (0, 1), "{kind:?}");
+        world.cloud.heal();
+        world.pass(minutes(1));
+        world.live(3);
+        assert_eq!(told_of(&world, "www"), 1, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_ledger_that_cannot_be_read_and_a_topic_that_takes_nothing_are_a_failed_event() {
+    let world = settled(World::standard());
+    world.cloud.on_any(&Operation::LEDGER).fail(FaultKind::Unknown);
+    world.cloud.on(Operation::Publish).fail(FaultKind::AccessDenied);
+    let failure = world.react(events::alarm_metric()).expect_err("nobody would hear of it otherwise");
+    assert_eq!(failure.error_type, ErrorType::AccessDenied);
+    assert!(failure.message.contains("the ledger cannot be read"), "{failure}");
+    world.pass(minutes(1));
+    assert!(world.react(events::tick()).is_ok(), "a tick tells only once a quarter of an hour");
+}
+
 #[test]
 fn a_request_that_was_lost_on_the_way_is_made_again_by_the_next_tick() {
     let world = settled(World::standard());
@@ -848,6 +959,40 @@ fn a_distribution_that_may_not_be_read_holds_and_is_told_once() {
     assert_eq!(decide(&world).0, "hold");
     assert_eq!(puts(&world), 0);
     assert_eq!(messages(&world), 1, "{:?}", world.cloud.outbox().subjects());
+}
+
+#[test]
+fn inspection_that_dies_while_the_distribution_cannot_be_read_is_told_once_an_outage() {
+    let world = settled(World::standard());
+    world.cloud.on(Operation::GetDistributionConfig).fail(FaultKind::AccessDenied);
+    world.live(3);
+    assert_eq!(messages(&world), 1, "{:?}", world.cloud.outbox().subjects());
+    for outage in 1..=2 {
+        world.inspection_dies();
+        world.react(events::alarm_metric()).expect("an answer");
+        world.live(90);
+        assert_eq!(messages(&world), 1 + outage, "{:?}", world.cloud.outbox().subjects());
+        let (_, message) = world.cloud.outbox().messages.last().cloned().expect("a message");
+        assert!(message.subject.contains("inspection is down"), "{}", message.subject);
+        for part in ["E2EXAMPLE", "layer 2", "layer 1", "GetDistributionConfig: ", r#""action":"status""#] {
+            assert!(message.body.contains(part), "{part} is missing in {}", message.body);
+        }
+        world.inspection_recovers();
+        world.live(5);
+        assert_eq!(messages(&world), 1 + outage, "{:?}", world.cloud.outbox().subjects());
+    }
+    assert_eq!(puts(&world), 0);
+}
+
+#[test]
+fn an_outage_that_was_told_before_the_distribution_became_unreadable_is_not_told_again() {
+    let world = settled(World::with(|spec| spec.automation.edge_fail_open = EdgeFailOpen::Off));
+    world.inspection_dies();
+    world.live(2);
+    assert_eq!(messages(&world), 1, "{:?}", world.cloud.outbox().subjects());
+    world.cloud.on(Operation::GetDistributionConfig).fail(FaultKind::AccessDenied);
+    world.live(90);
+    assert_eq!(messages(&world), 2, "that it cannot be read: {:?}", world.cloud.outbox().subjects());
 }
 
 #[test]

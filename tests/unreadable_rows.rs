@@ -86,6 +86,36 @@ fn a_message_that_was_not_taken_is_sent_by_the_next_tick() {
 }
 
 #[test]
+fn an_unreadable_row_of_which_nobody_can_be_told_is_a_failed_event_after_the_others_were_handled() {
+    let world = two_protections();
+    let alarm = failopen::id::ProtectionName::new("shop").alarm();
+    world.cloud.cloudwatch().set_state(&alarm, failopen::alarm::AlarmState::Alarm, world.clock.aws_now());
+    world.inspection_dies();
+    world.cloud.on(Operation::Publish).containing("its ledger row").fail(FaultKind::AccessDenied);
+    let failure = world.react(events::tick()).expect_err("nobody would hear of it otherwise");
+    assert_eq!(failure.error_type, ErrorType::AccessDenied);
+    assert!(failure.message.contains("www: its ledger row cannot be read"), "{failure}");
+    world.deliver();
+    assert_eq!(world.target("/checkout/*"), application_origin());
+}
+
+#[test]
+fn an_alarm_of_a_row_that_cannot_be_read_tells_that_inspection_is_down() {
+    let world = two_protections();
+    world.live(2);
+    let down = || told_of_www(&world).into_iter().filter(|subject| subject.contains("inspection is down")).count();
+    world.react(events::alarm_metric()).expect("an answer");
+    assert_eq!(down(), 0, "the alarm is OK by now");
+    world.inspection_dies();
+    world.react(events::alarm_metric()).expect("an answer");
+    assert_eq!(down(), 1);
+    world.live(60);
+    assert_eq!((down(), told_of_www(&world).len()), (1, 2), "no tick repeats it: {:?}", told_of_www(&world));
+    world.cloud.on(Operation::Publish).fail(FaultKind::Unknown);
+    world.react(events::alarm_metric()).expect_err("so one that is lost leaves a dead letter");
+}
+
+#[test]
 fn an_event_for_the_unreadable_one_is_answered_with_its_name() {
     let world = two_protections();
     for event in [events::alarm_metric(), events::decide()] {
@@ -181,7 +211,7 @@ fn a_row_that_is_lost_is_told_by_its_alarm_because_no_tick_can_know_of_it() {
 }
 
 #[test]
-fn whatever_keeps_a_lost_row_from_being_told_is_a_failed_event_which_lambda_delivers_again() {
+fn whatever_keeps_a_lost_row_from_being_told_is_a_failed_event_which_leaves_a_dead_letter() {
     for operation in [Operation::DescribeAlarms, Operation::Publish] {
         let world = World::standard();
         world.cloud.ledger().remove(&www());

@@ -158,7 +158,7 @@ fn not_in_service(row: &Row) -> Option<String> {
 }
 
 /// The posture that the alarms ask for. Any alarm asks for a bypass; only all of them OK ask for inspection.
-pub(crate) fn wanted(alarms: &[ObservedAlarm]) -> Option<Side> {
+pub fn wanted(alarms: &[ObservedAlarm]) -> Option<Side> {
     if alarms.iter().any(|alarm| alarm.state == AlarmState::Alarm) {
         Some(Side::Bypassed)
     } else if !alarms.is_empty() && alarms.iter().all(|alarm| alarm.state == AlarmState::Ok) {

@@ -38,7 +38,7 @@ impl Letters<'_> {
                 (headline.to_owned(), self.look_or_bypass())
             }
             Traffic::BypassedEdge => {
-                ("CloudFront sends traffic to the application, uninspected".to_owned(), self.commands.restore(name))
+                ("CloudFront sends traffic to the application, uninspected".to_owned(), self.look_or_restore())
             }
             Traffic::Unknown => {
                 (format!("posture is {}, traffic is not known", self.seen.posture), self.look_or_bypass())
@@ -51,10 +51,20 @@ impl Letters<'_> {
     pub(crate) fn reminder(&mut self, since: Timestamp) {
         let subject = format!("still not inspected: {} since {since}", self.seen.traffic);
         let next_step = match self.seen.posture {
-            Posture::Bypassed | Posture::Mixed => self.commands.restore(&self.row.name),
-            Posture::Inspected | Posture::Foreign => self.look_or_bypass(),
+            Posture::Bypassed => self.look_or_restore(),
+            Posture::Inspected | Posture::Mixed | Posture::Foreign => self.look_or_bypass(),
         };
         self.send(&subject, self.cause(), &next_step);
+    }
+
+    /// A restore sends viewers to inspection and keeps automation away from it for hours: it is offered only where everything that
+    /// speaks for inspection says that it is healthy.
+    fn look_or_restore(&self) -> String {
+        let name = &self.row.name;
+        let is_refuted = self.seen.decision.reason == Reason::InspectionUnhealthy;
+        let is_well =
+            self.seen.inspection == Health::Healthy && self.seen.asked == Some(Side::Inspected) && !is_refuted;
+        if is_well && self.row.is_in_service() { self.commands.restore(name) } else { self.commands.status(name) }
     }
 
     /// Where layer 2 only notifies, inspection is dead and CloudFront still points at it, the flip is up to whoever reads
@@ -141,9 +151,19 @@ impl Letters<'_> {
         self.send(&subject, what, &self.commands.status(&self.row.name));
     }
 
+    /// Whether a flip of ours made the posture that is seen. An older one that led to the same is no cause of what somebody else
+    /// has done since.
+    fn is_cause(&self, flip: &Flip) -> bool {
+        // What has begun towards the same found things otherwise; nothing more is known of it yet.
+        let is_overtaken = self.row.pending.as_ref().is_some_and(|pending| pending.to == flip.to);
+        let is_news = self.row.watch.since.is_none_or(|since| flip.at >= since);
+        let is_in_force = flip.to == Side::Bypassed && self.row.bypass_is_ours();
+        flip.to.posture() == self.seen.posture && !is_overtaken && (is_news || is_in_force)
+    }
+
     /// Why things are as they are: the flip that made them so, if we made one, and the decision now.
     fn cause(&self) -> String {
-        let flip = self.row.flips.last().filter(|flip| flip.to.posture() == self.seen.posture).map(|flip| {
+        let flip = self.row.flips.last().filter(|flip| self.is_cause(flip)).map(|flip| {
             let by = match flip.by {
                 FlippedBy::Automation => "automation",
                 FlippedBy::Operator => "an operator",
@@ -166,6 +186,54 @@ impl Letters<'_> {
             self.row.name, self.row.spec.distribution, self.seen.traffic, self.seen.posture
         );
         self.written.push(Queued { at: self.now, subject: subject_line(&self.row.name.to_string(), subject), body });
+    }
+}
+
+/// Writes the messages about a distribution that cannot be read.
+pub(crate) struct UnreadableLetters<'a> {
+    pub(crate) row: &'a Row,
+    pub(crate) why: &'a str,
+    pub(crate) since: Timestamp,
+    pub(crate) commands: &'a Commands,
+    pub(crate) now: Timestamp,
+}
+
+impl UnreadableLetters<'_> {
+    pub(crate) fn unreadable(&self) -> Queued {
+        let what = format!(
+            "The distribution's configuration cannot be read since {}: {}. Nothing is changed while that lasts; DNS failover \
+             (layer 1) goes on by itself.",
+            self.since, self.why
+        );
+        self.letter("the distribution cannot be read: automation holds", &what)
+    }
+
+    /// Nobody would be told of it otherwise: what it means for traffic is in the distribution.
+    pub(crate) fn inspection_down(&self) -> Queued {
+        let what = format!(
+            "Inspection is down: alarm {} is in ALARM. Failopen can neither read nor change the distribution since {} ({}), so \
+             layer 2 does not flip it while that lasts. DNS failover (layer 1) does not depend on that. See that viewers are \
+             served. flip has permissions of its own: where it answers the command below, it can bypass as well.",
+            self.row.name.alarm(),
+            self.since,
+            self.why
+        );
+        self.letter("inspection is down, and the distribution cannot be read", &what)
+    }
+
+    fn letter(&self, subject: &str, what: &str) -> Queued {
+        let Self { row, commands, now, .. } = self;
+        let traffic = row.watch.traffic.unwrap_or(Traffic::Unknown);
+        Queued {
+            at: *now,
+            subject: subject_line(row.name.as_str(), subject),
+            body: format!(
+                "Protection: {}\nDistribution: {}\n\n{what}\n\nTraffic when last seen: {traffic}.\n\nNext:\n{}\n",
+                row.name,
+                row.spec.distribution,
+                commands.status(&row.name)
+            ),
+        }
     }
 }
 

@@ -8,12 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::ObservedAlarm;
 use crate::commands::Commands;
-use crate::decide::{is_health_known, wanted};
+use crate::decide::{inspection_health, is_health_known, wanted};
 use crate::decision::{Decision, Reason};
 use crate::drift::Drift;
 use crate::id::ProtectionName;
-use crate::ledger::{FlippedBy, Lifecycle, Queued, Row, SeenDrift, Watch};
-use crate::letters::{Letters, subject_line};
+use crate::ledger::{FlippedBy, Lifecycle, Row, SeenDrift, Watch};
+use crate::letters::{Letters, UnreadableLetters, subject_line};
 use crate::port::Message;
 use crate::posture::{Health, Posture, Side, Traffic};
 use crate::rows::UnreadableRow;
@@ -25,6 +25,8 @@ pub struct Seen<'a> {
     pub traffic: Traffic,
     /// Health of inspection as its own alarm tells it.
     pub inspection: Health,
+    /// The side that all alarms together ask for; `None` where they do not say.
+    pub asked: Option<Side>,
     pub decision: &'a Decision,
     /// Whether the alarms could be read. CloudWatch may be slow or throttled for a while, which says nothing about inspection.
     pub alarms_are_known: bool,
@@ -44,6 +46,8 @@ impl Seen<'_> {
 const REMINDER: SignedDuration = SignedDuration::from_hours(1);
 /// The control planes of CloudFront and CloudWatch may be slow or throttled for a while; that is news only when it stays so.
 const CONTROL_PLANE_PATIENCE: SignedDuration = SignedDuration::from_mins(10);
+/// An outage may begin beside a single reading that fails, which the next tick makes good: then layer 2 does act.
+const NEXT_READING: SignedDuration = SignedDuration::from_mins(2);
 /// A deletion has ended by then, because CloudFormation waits an hour for it; one that failed leaves automation stopped.
 const DELETION_PATIENCE: SignedDuration = SignedDuration::from_mins(75);
 /// A new alarm has no data yet; that is news only when it stays so.
@@ -59,6 +63,8 @@ pub fn watch(row: &Row, seen: &Seen<'_>, commands: &Commands, now: Timestamp) ->
 
     next.unreadable_since = None;
     next.unreadable_told_at = None;
+    // Whatever an outage means for traffic is told below.
+    note_outage(seen.inspection, &mut next, now);
     note_ownership(row, seen, &mut next);
     let reverted = note_revert(&mut letters, &mut next);
     note_change(&mut letters, &mut next, reverted);
@@ -75,7 +81,7 @@ pub fn watch(row: &Row, seen: &Seen<'_>, commands: &Commands, now: Timestamp) ->
 }
 
 /// The watch after a tick on which the distribution could not be read: what was known stays, and one message is due per
-/// episode, at once where waiting cannot help (`permanent`).
+/// episode, at once where waiting cannot help (`permanent`), and one for each outage of inspection that begins in it.
 ///
 /// The alarms can be read without the distribution. What they say ends an episode in which they said nothing: what is missing
 /// next is another one.
@@ -96,33 +102,40 @@ pub fn watch_unreadable(
         next.additional_alarm_since = None;
     }
     let since = *next.unreadable_since.get_or_insert(now);
-    let patience = if permanent { SignedDuration::ZERO } else { CONTROL_PLANE_PATIENCE };
-    if next.unreadable_told_at.is_none() && now.duration_since(since) >= patience {
+    let lasts = |patience| permanent || now.duration_since(since) >= patience;
+    let is_wired = row.made.distribution.as_ref().is_some_and(|made| made.written);
+    let inspection = inspection_health(row, alarms);
+    let is_news = inspection == Health::Unhealthy && next.outage_since.is_none();
+    let letters = UnreadableLetters { row, why, since, commands, now };
+    if is_wired && (!is_news || lasts(NEXT_READING)) {
+        note_outage(inspection, &mut next, now);
+        if is_news {
+            next.outbox.push(letters.inspection_down());
+            // It says that nothing can be read, too.
+            next.unreadable_told_at.get_or_insert(now);
+        }
+    }
+    if next.unreadable_told_at.is_none() && lasts(CONTROL_PLANE_PATIENCE) {
         next.unreadable_told_at = Some(now);
-        let traffic = next.traffic.unwrap_or(Traffic::Unknown);
-        next.outbox.push(Queued {
-            at: now,
-            subject: subject_line(row.name.as_str(), "the distribution cannot be read: automation holds"),
-            body: format!(
-                "Protection: {}\nDistribution: {}\n\nThe distribution's configuration cannot be read since {since}: {why}. \
-                 Nothing is changed while that lasts; DNS failover (layer 1) goes on by itself.\n\nTraffic when last seen: \
-                 {traffic}.\n\nNext:\n{}\n",
-                row.name,
-                row.spec.distribution,
-                commands.status(&row.name)
-            ),
-        });
+        next.outbox.push(letters.unreadable());
     }
     next
 }
 
-/// The message about a protection whose row in the ledger cannot be read.
-pub fn unreadable_row(row: &UnreadableRow, commands: &Commands) -> Message {
+/// The message about a protection whose row in the ledger cannot be read, and whose alarm rings (`is_down`) or does not.
+pub fn unreadable_row(row: &UnreadableRow, is_down: bool, commands: &Commands) -> Message {
     let UnreadableRow { name, fault, .. } = row;
+    let (subject, down) = match is_down {
+        true => (
+            "its ledger row cannot be read, and inspection is down",
+            format!("Inspection is down: alarm {} is in ALARM. ", name.alarm()),
+        ),
+        false => ("its ledger row cannot be read: automation holds", String::new()),
+    };
     Message {
-        subject: subject_line(name.as_str(), "its ledger row cannot be read: automation holds"),
+        subject: subject_line(name.as_str(), subject),
         body: format!(
-            "Protection: {name}\n\nIts row in the ledger cannot be read ({fault}). Layer 2 does nothing for it while that lasts, and \
+            "Protection: {name}\n\n{down}Its row in the ledger cannot be read ({fault}). Layer 2 does nothing for it while that lasts, and \
              nobody is told of changes of its traffic; DNS failover (layer 1) goes on by itself, and so do all other protections.\n\n\
              Next: restore the row from the point-in-time recovery of the ledger's table. Where traffic has to move meanwhile, \
              break-glass, which needs no ledger (RUNBOOK.md says how to find the ids; leave `dryRun` out to make the change):\n{}\n",
@@ -146,6 +159,17 @@ pub fn missing_row(name: &ProtectionName, commands: &Commands) -> Message {
              change):\n{}\n",
             commands.break_glass()
         ),
+    }
+}
+
+/// Remembers an outage of inspection from the first look that shows it to the first that shows its end. Silence is neither.
+fn note_outage(inspection: Health, next: &mut Watch, now: Timestamp) {
+    match inspection {
+        Health::Unhealthy => {
+            next.outage_since.get_or_insert(now);
+        }
+        Health::Healthy => next.outage_since = None,
+        Health::Unknown | Health::NotChecked => {}
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::alarm::AlarmState;
 use crate::id::AlarmName;
-use crate::ledger::Latch;
+use crate::ledger::{Latch, PendingFlip, Queued};
 use crate::sample::{ago, bypassed_row, flip, noon, row};
 
 fn commands() -> Commands {
@@ -43,6 +43,16 @@ const FOREIGN: Sight = Sight {
     reason: Reason::ForeignTarget,
 };
 
+/// What the alarms ask for together: with inspection's own OK, another one rings where a bypass is there already.
+fn asked(sight: &Sight) -> Option<Side> {
+    match (sight.inspection, sight.reason) {
+        (Health::Unhealthy, _) => Some(Side::Bypassed),
+        (Health::Healthy, Reason::AlreadyThere) if sight.posture == Posture::Bypassed => Some(Side::Bypassed),
+        (Health::Healthy, _) => Some(Side::Inspected),
+        (Health::Unknown | Health::NotChecked, _) => None,
+    }
+}
+
 /// Looks once, as react would, and returns the subjects of what is sent.
 fn look(row: &mut Row, sight: &Sight, now: Timestamp, drift: Option<&[Drift]>) -> Vec<Queued> {
     let decision = holding(sight.reason);
@@ -50,6 +60,7 @@ fn look(row: &mut Row, sight: &Sight, now: Timestamp, drift: Option<&[Drift]>) -
         posture: sight.posture,
         traffic: sight.traffic,
         inspection: sight.inspection,
+        asked: asked(sight),
         decision: &decision,
         alarms_are_known: true,
         drift,
@@ -103,8 +114,7 @@ fn a_message_carries_the_state_the_cause_and_the_next_command() {
     row.watch.posture = Some(Posture::Inspected);
     let told = look(&mut row, &BY_EDGE, noon(), None);
     let body = &told[0].body;
-    for wanted in ["bypassed-edge", "automation bypassed it", "AlarmActive", "\"action\":\"restore\"", "failopen-Flip"]
-    {
+    for wanted in ["bypassed-edge", "automation bypassed it", "AlarmActive", "\"action\":\"status\"", "failopen-Flip"] {
         assert!(body.contains(wanted), "{wanted} is missing in {body}");
     }
     assert!(told[0].subject.len() <= 100 && told[0].subject.contains("www"), "{}", told[0].subject);
@@ -221,6 +231,75 @@ fn an_unreadable_distribution_is_told_once_and_at_once_only_where_waiting_is_use
     assert_eq!(row.watch.outbox.len(), 1);
 }
 
+fn own_alarm_alone(state: AlarmState) -> [ObservedAlarm; 1] {
+    [ObservedAlarm { state, ..ObservedAlarm::missing(AlarmName::new("failopen-www-inspection")) }]
+}
+
+/// Looks once while the distribution cannot be read.
+fn look_in_vain(row: &mut Row, state: AlarmState, permanent: bool, now: Timestamp) -> Vec<Queued> {
+    row.watch =
+        watch_unreadable(row, &own_alarm_alone(state), "GetDistributionConfig: no", permanent, &commands(), now);
+    std::mem::take(&mut row.watch.outbox)
+}
+
+#[test]
+fn inspection_that_dies_while_the_distribution_is_unreadable_is_told_once_an_outage() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    assert_eq!(look_in_vain(&mut row, AlarmState::Ok, true, after(60)).len(), 1, "that it cannot be read");
+    for outage in [200, 400] {
+        let told = look_in_vain(&mut row, AlarmState::Alarm, true, after(outage));
+        assert_eq!(told.len(), 1, "{outage}");
+        assert!(told[0].subject.contains("inspection is down") && told[0].subject.len() <= 100, "{}", told[0].subject);
+        for part in ["GetDistributionConfig: no", "layer 2", "layer 1", "last seen: inspected", "\"action\":\"status\""]
+        {
+            assert!(told[0].body.contains(part), "{part} is missing in {}", told[0].body);
+        }
+        // Silence in between is no recovery.
+        for (later, state) in [(60, AlarmState::Alarm), (90, AlarmState::InsufficientData), (120, AlarmState::Alarm)] {
+            assert!(look_in_vain(&mut row, state, true, after(outage + later)).is_empty(), "{outage} {later}");
+        }
+        assert!(look_in_vain(&mut row, AlarmState::Ok, true, after(outage + 150)).is_empty(), "{outage}");
+    }
+}
+
+#[test]
+fn inspection_that_was_seen_dead_before_is_not_told_again_by_an_unreadable_distribution() {
+    for seen in [BY_DNS, BY_EDGE] {
+        let mut row = row();
+        look(&mut row, &FINE, noon(), None);
+        look(&mut row, &seen, after(60), None);
+        let told = look_in_vain(&mut row, AlarmState::Alarm, true, after(120));
+        assert_eq!(told.len(), 1);
+        assert!(!told[0].subject.contains("inspection is down"), "{}", told[0].subject);
+        look(&mut row, &FINE, after(180), None);
+        let told = look_in_vain(&mut row, AlarmState::Alarm, true, after(240));
+        assert!(told.len() == 1 && told[0].subject.contains("inspection is down"), "{told:?}");
+    }
+}
+
+#[test]
+fn a_single_reading_that_fails_beside_a_dead_inspection_is_left_to_the_next_tick() {
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    assert!(look_in_vain(&mut row, AlarmState::Alarm, false, after(60)).is_empty());
+    let told = look_in_vain(&mut row, AlarmState::Alarm, false, after(180));
+    assert!(told.len() == 1 && told[0].subject.contains("inspection is down"), "{told:?}");
+    for minute in 4..20 {
+        let told = look_in_vain(&mut row, AlarmState::Alarm, false, after(minute * 60));
+        assert!(told.is_empty(), "it has said that nothing can be read, too: {told:?}");
+    }
+}
+
+#[test]
+fn an_alarm_is_no_news_of_an_unreadable_distribution_that_is_not_wired_yet() {
+    let mut row = row();
+    let made = row.made.distribution.as_mut().expect("the sample has one");
+    made.written = false;
+    let told = look_in_vain(&mut row, AlarmState::Alarm, true, noon());
+    assert!(told.len() == 1 && !told[0].subject.contains("inspection is down"), "{told:?}");
+}
+
 #[test]
 fn what_the_alarms_say_while_the_distribution_is_unreadable_ends_an_episode_without_health_data() {
     let alarm = |name: &str, state| ObservedAlarm { state, ..ObservedAlarm::missing(AlarmName::new(name)) };
@@ -320,6 +399,7 @@ fn control_planes_that_do_not_answer_are_no_news_for_ten_minutes() {
             posture: Posture::Inspected,
             traffic: Traffic::Unknown,
             inspection: Health::Unknown,
+            asked: None,
             decision: &decision,
             alarms_are_known: false,
             drift: None,
@@ -354,15 +434,104 @@ fn a_first_look_tells_of_what_is_not_as_it_was_set_up() {
     }
 }
 
+/// Bypassed by automation, and inspection is well again.
+const RECOVERED: Sight = Sight { inspection: Health::Healthy, reason: Reason::HoldDown, ..BY_EDGE };
+
+/// The first message and the reminder an hour later, of a protection that was not like this before.
+fn change_and_reminder(mut row: Row, sight: &Sight) -> [String; 2] {
+    row.watch.traffic = Some(Traffic::Inspected);
+    row.watch.posture = Some(Posture::Inspected);
+    let change = look(&mut row, sight, noon(), None).pop().expect("a change").body;
+    [change, look(&mut row, sight, after(3_600), None).pop().expect("a reminder").body]
+}
+
 #[test]
-fn a_reminder_offers_the_way_back_only_where_there_is_one() {
-    let reminded = |sight: &Sight| {
-        let mut row = bypassed_row(30);
-        look(&mut row, sight, noon(), None);
-        look(&mut row, sight, after(3_600), None).pop().expect("a reminder").body
-    };
-    assert!(reminded(&BY_EDGE).contains("\"action\":\"restore\""));
-    assert!(reminded(&BY_DNS).contains("\"action\":\"status\""));
+fn the_way_back_is_offered_only_where_inspection_is_known_to_be_healthy() {
+    for body in change_and_reminder(bypassed_row(30), &RECOVERED) {
+        assert!(body.contains("\"action\":\"restore\""), "{body}");
+    }
+    for sight in [
+        BY_EDGE,
+        BY_DNS,
+        Sight { inspection: Health::Unknown, reason: Reason::NoHealthData, ..BY_EDGE },
+        // One of the user's own alarms rings.
+        Sight { reason: Reason::AlreadyThere, ..RECOVERED },
+        // The alarm is OK, and a TLS-verified request says otherwise.
+        Sight { reason: Reason::InspectionUnhealthy, ..RECOVERED },
+        Sight { posture: Posture::Mixed, traffic: Traffic::Unknown, reason: Reason::Dwell, ..RECOVERED },
+        Sight { posture: Posture::Mixed, ..BY_DNS },
+    ] {
+        for body in change_and_reminder(bypassed_row(30), &sight) {
+            assert!(
+                !body.contains("restore\"") && body.contains("\"action\":\"status\""),
+                "{:?}: {body}",
+                sight.reason
+            );
+        }
+    }
+}
+
+#[test]
+fn no_way_back_is_offered_to_a_protection_that_is_not_in_service() {
+    for lifecycle in [Lifecycle::Creating, Lifecycle::Deleting] {
+        let row = Row { lifecycle, ..bypassed_row(30) };
+        for body in change_and_reminder(row, &Sight { reason: Reason::EdgeOff, ..RECOVERED }) {
+            assert!(!body.contains("restore\"") && body.contains("\"action\":\"status\""), "{lifecycle:?}: {body}");
+        }
+    }
+}
+
+#[test]
+fn a_mixed_posture_has_the_same_next_command_in_the_reminder_as_in_the_message_of_its_change() {
+    let mixed = Sight { posture: Posture::Mixed, reason: Reason::NotifyOnly, ..BY_DNS };
+    for body in change_and_reminder(row(), &mixed) {
+        assert!(body.contains("\"action\":\"bypass\""), "{body}");
+    }
+}
+
+#[test]
+fn an_old_flip_of_ours_is_no_cause_of_what_somebody_else_did_later() {
+    // Automation bypassed, somebody undid it, and an hour later somebody bypasses in the console.
+    let mut row = bypassed_row(7_200);
+    look(&mut row, &BY_EDGE, ago(7_000), None);
+    look(&mut row, &FINE, ago(5_000), None);
+    let console = Sight { reason: Reason::AwaitingOperator, ..RECOVERED };
+    let told = look(&mut row, &console, noon(), None);
+    assert!(!told[0].body.contains("automation bypassed it"), "{}", told[0].body);
+    let reminded = look(&mut row, &console, after(3_600), None);
+    assert!(!reminded[0].body.contains("automation bypassed it"), "{}", reminded[0].body);
+
+    // Automation restored; later DNS fails over, or somebody undoes a bypass of the console.
+    let mut row = bypassed_row(7_200);
+    row.record_flip(flip(Side::Inspected, FlippedBy::Automation, 6_000));
+    look(&mut row, &FINE, ago(5_000), None);
+    let told = look(&mut row, &BY_DNS, noon(), None);
+    assert!(!told[0].body.contains("automation restored it"), "{}", told[0].body);
+    look(&mut row, &console, after(60), None);
+    let told = look(&mut row, &FINE, after(120), None);
+    assert!(!told[0].body.contains("restored it"), "{}", told[0].body);
+
+    // A flip that has begun made this one, and nobody knows more of it yet than that.
+    let mut row = bypassed_row(7_200);
+    look(&mut row, &FINE, ago(5_000), None);
+    row.pending = Some(PendingFlip {
+        at: ago(30),
+        from: Posture::Inspected,
+        to: Side::Bypassed,
+        by: FlippedBy::Operator,
+        reason: "INC-42".into(),
+        requested_by: None,
+    });
+    let told = look(&mut row, &BY_EDGE, noon(), None);
+    assert!(!told[0].body.contains("automation bypassed it"), "{}", told[0].body);
+}
+
+#[test]
+fn the_flip_that_is_in_force_stays_the_cause_in_every_reminder() {
+    let mut row = bypassed_row(30);
+    look(&mut row, &BY_EDGE, noon(), None);
+    let reminded = look(&mut row, &BY_EDGE, after(3_600), None);
+    assert!(reminded[0].body.contains("automation bypassed it"), "{}", reminded[0].body);
 }
 
 #[test]

@@ -43,6 +43,9 @@ pub struct Watch {
     pub unreadable_since: Option<Timestamp>,
     #[serde(default)]
     pub unreadable_told_at: Option<Timestamp>,
+    /// Since when inspection has been seen down, until it is seen healthy: an outage is told once, readable or not.
+    #[serde(default)]
+    pub outage_since: Option<Timestamp>,
     #[serde(default)]
     pub drift_read_at: Option<Timestamp>,
     #[serde(default)]

@@ -1,5 +1,6 @@
-//! Break-glass: a flip by distribution and origin ids alone. It works when the ledger does not, and tells it nothing:
-//! automation later leaves the result to operators (`AwaitingOperator`).
+//! Break-glass: a flip by distribution and origin ids alone. It works when the ledger does not, and tells it nothing. As soon as
+//! the ledger answers, automation goes by what that says: a pin in force is carried out again, and an alarm that rings bypasses
+//! again. Only a bypass that nothing speaks against is left to operators (`AwaitingOperator`).
 
 use failopen::document::Document;
 use failopen::failure::{ErrorType, Failure};
@@ -8,6 +9,7 @@ use failopen::id::DistributionId;
 use failopen::port::{Apply, Clock, FaultKind, Observe};
 use failopen::posture::{Posture, Side};
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::act::{Unread, act, try_read};
 use crate::answer::{Answer, Change, Distribution, Outcome};
@@ -52,8 +54,10 @@ pub(crate) async fn break_glass<C: Observe + Apply, K: Clock>(
     let remark = acted.remark.map_or(String::new(), |remark| format!("; {remark}"));
     let because = match acted.changed {
         true => format!(
-            "break-glass: {}{remark}; the ledger was not told, so automation leaves it to operators",
-            request.reason
+            "break-glass: {}{remark}; the ledger was not told, so as soon as it answers, automation carries a pin in force out again \
+             within a minute, and bypasses again while the alarm rings: send {} then",
+            request.reason,
+            pin_of(request)
         ),
         false => format!("break-glass: every named behaviour targets {} already", request.to),
     };
@@ -79,6 +83,13 @@ pub(crate) async fn break_glass<C: Observe + Apply, K: Clock>(
         pin: None,
         at: clock.now(),
     })
+}
+
+/// The request that keeps what break-glass has done. Our own origins carry the name of their protection.
+fn pin_of(request: &BreakGlass) -> String {
+    let BreakGlass { from, to, reason, side, .. } = request;
+    let name = [from, to].into_iter().find_map(|origin| origin.as_str().strip_prefix("failopen-")).unwrap_or("…");
+    json!({"action": "pin", "posture": side, "protection": name, "reason": reason}).to_string()
 }
 
 /// Nothing was provisioned that could be deployed again: what was typed does not fit, so it is told what would.

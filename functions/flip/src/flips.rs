@@ -57,9 +57,13 @@ pub(crate) async fn flip_by_operator<C: Observe + Apply, K: Clock>(
         reason: request.reason.clone(),
         requested_by: request.requested_by.clone(),
     };
-    let before = scene.row.clone();
+    let mut replaced = scene.row.pin.clone();
     let written = amend(cloud, &request.protection, |row| {
-        row.pin = Some(pin.clone());
+        // Another operator may have pinned since the row was read. One that is ours already is of an earlier attempt of this very
+        // write, which was applied although nobody said so: what that replaced is known.
+        if row.pin.as_ref() != Some(&pin) {
+            replaced = row.pin.replace(pin.clone());
+        }
         row.record_pending(plan.before);
         row.pending = (!plan.changes.is_empty()).then(|| intent.pending(&plan));
         Amendment::Write
@@ -76,24 +80,24 @@ pub(crate) async fn flip_by_operator<C: Observe + Apply, K: Clock>(
             return Err(pinned_still(failed.failure, &request.protection, "The pin of this request stays"));
         }
         // Nothing was flipped, so nothing is pinned either: the request is not half done.
-        Err(failed) => return Err(unpinned(cloud, &request.protection, &pin, before.pin, failed.failure).await),
+        Err(failed) => return Err(unpinned(cloud, &request.protection, &pin, replaced, failed.failure).await),
     };
     answer.action = action;
     answer.pin = Some(PinView::from(&pin));
     Ok(answer)
 }
 
-/// Takes back the pin of a request that has failed. The failure says so where it cannot be taken back.
+/// Takes back the pin of a request that has failed, so that the one that it replaced is in force again. The failure says so where it cannot be taken back.
 async fn unpinned<C: Observe + Apply>(
     cloud: &C,
     name: &ProtectionName,
     pin: &Pin,
-    before: Option<Pin>,
+    replaced: Option<Pin>,
     failure: Failure,
 ) -> Failure {
     let undone = amend(cloud, name, |row| match row.pin.as_ref() == Some(pin) {
         true => {
-            row.pin.clone_from(&before);
+            row.pin.clone_from(&replaced);
             Amendment::Write
         }
         false => Amendment::Leave,

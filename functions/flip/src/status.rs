@@ -19,7 +19,7 @@ use failopen::spec::ApplicationCheck;
 use futures_util::StreamExt;
 use futures_util::future::join5;
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::act::read;
@@ -52,8 +52,17 @@ pub(crate) struct Status {
 #[derive(Clone, Debug, Serialize)]
 struct AlarmView {
     name: AlarmName,
-    state: AlarmState,
+    /// `None`: CloudWatch could not be asked. Only an alarm that it does not know is missing.
+    #[serde(serialize_with = "state_or_unknown")]
+    state: Option<AlarmState>,
     since: Option<Timestamp>,
+}
+
+fn state_or_unknown<S: Serializer>(state: &Option<AlarmState>, serializer: S) -> Result<S::Ok, S::Error> {
+    match state {
+        Some(state) => state.serialize(serializer),
+        None => serializer.serialize_str("UNKNOWN"),
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -176,7 +185,7 @@ async fn read_all<C: Observe, K: Clock>(cloud: &C, clock: &K, row: &Row) -> Resu
         tracing::warn!(protection = %row.name, error_type = ?fault.kind, %fault, "The alarms could not be read");
         Vec::new()
     });
-    let own = alarms.first().cloned().unwrap_or_else(|| ObservedAlarm::missing(row.name.alarm()));
+    let own = alarms.first();
     let checkers = async {
         match row.made.health_check.as_ref().and_then(|made| made.id.as_ref()) {
             Some(check) => cloud.checkers(check).await.ok(),
@@ -208,7 +217,11 @@ async fn read_all<C: Observe, K: Clock>(cloud: &C, clock: &K, row: &Row) -> Resu
         action: "status",
         traffic: traffic(posture, failover, inspection),
         posture,
-        alarm: AlarmView { name: own.name.clone(), state: own.state, since: own.since },
+        alarm: AlarmView {
+            name: row.name.alarm(),
+            state: own.map(|alarm| alarm.state),
+            since: own.and_then(|alarm| alarm.since),
+        },
         health: HealthView {
             health_check_id: row.made.health_check.as_ref().and_then(|made| made.id.clone()),
             inspection,

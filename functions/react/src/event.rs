@@ -6,6 +6,7 @@
 use failopen::id::{AlarmName, ProtectionName};
 use failopen::properties::protection_name;
 use failopen::quote::json;
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// Where to look.
@@ -28,6 +29,15 @@ impl Look {
             Look::Alarm(name) => std::slice::from_ref(name),
             Look::Alarms(names) => names,
             Look::Tick | Look::Protection(_) => &[],
+        }
+    }
+
+    /// Whether people are told now of what nothing remembers that they were told of: by a tick only in the first minute of each
+    /// quarter of an hour; by an alarm, which rings only on a change, always.
+    pub(crate) fn tells_unremembered(&self, now: Timestamp) -> bool {
+        match self {
+            Look::Tick => now.as_second().div_euclid(60) % 15 == 0,
+            Look::Alarm(_) | Look::Alarms(_) | Look::Protection(_) => true,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! observe → decide → check → apply, for every protection that an event points at.
 
 use failopen::commands::Commands;
-use failopen::decide::inspection_health;
+use failopen::decide::{inspection_health, wanted};
 use failopen::decision::{Decision, Reason, Verdict};
 use failopen::document::Document;
 use failopen::failure::{ErrorType, Failure};
@@ -22,9 +22,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::event::{self, Look};
+use crate::inability::{self, Inability};
 use crate::ledger::{protection_of, without_ledger, without_protection, without_row};
 use crate::observe::{Observed, Unreadable, alarm_names, drift_is_due, observe, settle};
-use crate::signal::{metrics, remember_and_tell};
+use crate::signal::{Signalled, metrics, remember_and_tell};
 
 /// Protections thought about at the same time: a hanging probe of one must not hold up the others.
 const IN_FLIGHT: usize = 10;
@@ -47,11 +48,27 @@ pub(crate) struct Answer {
     pub(crate) flip: &'static str,
 }
 
+/// One protection, looked at and acted on as far as that was possible.
+pub(crate) struct Handled {
+    pub(crate) answer: Answer,
+    pub(crate) undone: Vec<Inability>,
+}
+
+/// What all protections that one event points at have in common.
+struct Round<'a, C, K> {
+    commands: &'a Commands,
+    cloud: &'a C,
+    clock: &'a K,
+    deadline: Timestamp,
+    tells_unremembered: bool,
+}
+
 /// Handles one event.
 ///
 /// # Errors
 /// `InvalidRequest` for an event of no known form, `UnknownProtection` for a name without a ledger row. A ledger that
-/// cannot be read is a decision (`LedgerUnavailable`), not an error.
+/// cannot be read is a decision (`LedgerUnavailable`), not an error. What can never be asked for, remembered or told is one, when
+/// all protections have been handled: nobody would hear of it otherwise.
 pub async fn handle<C: Observe + Apply, K: Clock>(
     commands: &Commands,
     cloud: &C,
@@ -98,8 +115,9 @@ async fn look_and_decide<C: Observe + Apply, K: Clock>(
 ) -> Result<Value, Failure> {
     let rows = match cloud.rows().await {
         Ok(rows) => rows,
-        Err(fault) => return Ok(without_ledger(commands, cloud, clock, &look, &fault).await),
+        Err(fault) => return without_ledger(commands, cloud, clock, &look, &fault).await,
     };
+    let round = Round { commands, cloud, clock, deadline, tells_unremembered: look.tells_unremembered(clock.now()) };
     let Chosen { readable: chosen, unreadable, missing } = choose(rows, &look)?;
     let observed = observe(cloud, clock, deadline - TO_DECIDE, chosen).await;
 
@@ -108,18 +126,23 @@ async fn look_and_decide<C: Observe + Apply, K: Clock>(
         Look::Alarm(_) | Look::Alarms(_) | Look::Protection(_) => Default::default(),
     };
     let read_drift_of = |seen: &Observed| due.get(seen.versioned.row.name.as_str()).copied();
-    let mut answers: Vec<Answer> = futures_util::stream::iter(&observed)
-        .map(|seen| one_protection(commands, cloud, clock, deadline, seen, read_drift_of(seen)))
+    let mut handled: Vec<Handled> = futures_util::stream::iter(&observed)
+        .map(|seen| one_protection(&round, seen, read_drift_of(seen)))
         .buffered(IN_FLIGHT)
         .collect()
         .await;
     for row in &unreadable {
-        answers.push(without_row(commands, cloud, row).await);
+        handled.push(without_row(commands, cloud, row, &look).await);
     }
+    let (mut answers, undone): (Vec<Answer>, Vec<Vec<Inability>>) =
+        handled.into_iter().map(|Handled { answer, undone }| (answer, undone)).unzip();
     if let Some(name) = missing {
         answers.extend(without_protection(commands, cloud, name).await?);
     }
-    Ok(json!({ "decisions": answers }))
+    match inability::failure(commands, &undone.concat()) {
+        None => Ok(json!({ "decisions": answers })),
+        Some(failure) => Err(failure),
+    }
 }
 
 /// The protections that an event points at.
@@ -169,28 +192,23 @@ fn list_or_none(names: &[String]) -> String {
 }
 
 async fn one_protection<C: Observe + Apply, K: Clock>(
-    commands: &Commands,
-    cloud: &C,
-    clock: &K,
-    deadline: Timestamp,
+    round: &Round<'_, C, K>,
     observed: &Observed,
     drift_after: Option<SignedDuration>,
-) -> Answer {
+) -> Handled {
     match &observed.document {
-        Ok(document) => readable(commands, cloud, clock, deadline, observed, document, drift_after).await,
-        Err(unreadable) => hands_off(commands, cloud, clock, observed, unreadable).await,
+        Ok(document) => readable(round, observed, document, drift_after).await,
+        Err(unreadable) => hands_off(round, observed, unreadable).await,
     }
 }
 
 async fn readable<C: Observe + Apply, K: Clock>(
-    commands: &Commands,
-    cloud: &C,
-    clock: &K,
-    deadline: Timestamp,
+    round: &Round<'_, C, K>,
     observed: &Observed,
     document: &Document,
     drift_after: Option<SignedDuration>,
-) -> Answer {
+) -> Handled {
+    let Round { commands, cloud, clock, deadline, tells_unremembered } = *round;
     let before = &observed.versioned;
     let posture = match &before.row.made.distribution {
         Some(made) => flip::posture(document, made),
@@ -227,8 +245,10 @@ async fn readable<C: Observe + Apply, K: Clock>(
         Some(_) | None => None,
     };
     let mut error = observed.alarms.is_empty() || (decision.decision != Verdict::Hold && !in_time);
+    let mut undone = Vec::new();
     if let Some(Err(fault)) = &asked {
         error = true;
+        undone.extend(decision.decision.side().and_then(|side| Inability::flip(&row.name, side, fault)));
         tracing::error!(protection = %row.name, error_type = ?fault.kind, %fault, "flip could not be asked; the next tick asks again");
     }
     let drift = match drift_after {
@@ -254,6 +274,7 @@ async fn readable<C: Observe + Apply, K: Clock>(
             posture,
             traffic,
             inspection,
+            asked: wanted(&observed.alarms),
             decision: &decision,
             alarms_are_known: !observed.alarms.is_empty(),
             drift: drift.as_deref(),
@@ -261,7 +282,9 @@ async fn readable<C: Observe + Apply, K: Clock>(
         };
         after.watch = notice::watch(&after, &seen, commands, now);
     }
-    error |= !remember_and_tell(cloud, before, after, now).await;
+    let signalled = remember_and_tell(cloud, before, after, now, tells_unremembered).await;
+    error |= signalled.error;
+    undone.extend(signalled.undone);
     if in_service {
         let application = settled.application.map(|outcome| outcome.is_alive());
         publish(cloud, &metrics(row, traffic, inspection, application, error)).await;
@@ -280,17 +303,16 @@ async fn readable<C: Observe + Apply, K: Clock>(
         "Decided"
     );
     let flip = if requested { "requested" } else { "none" };
-    Answer { protection: row.name.to_string(), decision, posture, traffic, flip }
+    Handled { answer: Answer { protection: row.name.to_string(), decision, posture, traffic, flip }, undone }
 }
 
 /// The distribution cannot be read or understood: no write, one alert per episode.
 async fn hands_off<C: Observe + Apply, K: Clock>(
-    commands: &Commands,
-    cloud: &C,
-    clock: &K,
+    round: &Round<'_, C, K>,
     observed: &Observed,
     unreadable: &Unreadable,
-) -> Answer {
+) -> Handled {
+    let Round { commands, cloud, clock, tells_unremembered, .. } = *round;
     let before = &observed.versioned;
     let row = &before.row;
     let now = clock.now();
@@ -302,17 +324,18 @@ async fn hands_off<C: Observe + Apply, K: Clock>(
     );
     let mut after = row.clone();
     after.watch = notice::watch_unreadable(row, &observed.alarms, &unreadable.why, unreadable.permanent, commands, now);
-    remember_and_tell(cloud, before, after, now).await;
+    let Signalled { undone, .. } = remember_and_tell(cloud, before, after, now, tells_unremembered).await;
     let inspection = inspection_health(row, &observed.alarms);
     publish(cloud, &metrics(row, Traffic::Unknown, inspection, None, true)).await;
     let because = format!("the distribution cannot be read ({}), so hands off", unreadable.why);
-    Answer {
+    let answer = Answer {
         protection: row.name.to_string(),
         decision: Decision::hold(Reason::ForeignTarget, because),
         posture: Posture::Foreign,
         traffic: Traffic::Unknown,
         flip: "none",
-    }
+    };
+    Handled { answer, undone }
 }
 
 pub(crate) async fn publish<C: Apply>(cloud: &C, metrics: &[Metric]) {

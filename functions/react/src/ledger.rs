@@ -1,6 +1,6 @@
 //! What is left to do where the ledger, or one row of it, cannot be read or is gone: hold, and say so.
 
-use failopen::alarm::ObservedAlarm;
+use failopen::alarm::{AlarmState, ObservedAlarm};
 use failopen::commands::Commands;
 use failopen::decision::{Decision, Reason};
 use failopen::failure::{ErrorType, Failure};
@@ -13,19 +13,41 @@ use failopen::rows::UnreadableRow;
 use serde_json::{Value, json};
 
 use crate::event::Look;
-use crate::handler::{Answer, publish};
+use crate::handler::{Answer, Handled, publish};
+use crate::inability::{self, Inability};
 
 /// One protection's row cannot be understood: it holds, and people hear of it once, however long that lasts. The others go on.
 ///
+/// That inspection is down is told by the alarm alone, which rings only on a change: nothing remembers it from tick to tick.
+///
 /// The message goes out before it is remembered: it may be sent twice, and is never lost.
-pub(crate) async fn without_row<C: Apply>(commands: &Commands, cloud: &C, row: &UnreadableRow) -> Answer {
+pub(crate) async fn without_row<C: Observe + Apply>(
+    commands: &Commands,
+    cloud: &C,
+    row: &UnreadableRow,
+    look: &Look,
+) -> Handled {
     let UnreadableRow { name, fault, told, .. } = row;
     tracing::error!(protection = %name, error_type = ?fault.kind, %fault, "The protection's row cannot be read; it holds");
-    if !told {
-        let sent = cloud.notify(&notice::unreadable_row(row, commands)).await;
-        let noted = match sent {
-            Ok(()) => cloud.note_told(row).await,
-            Err(fault) => Err(fault),
+    let is_down = look.alarms().contains(&name.alarm()) && rings(cloud, &name.alarm()).await;
+    let mut undone = Vec::new();
+    if !told || is_down {
+        let message = notice::unreadable_row(row, is_down, commands);
+        let noted = match cloud.notify(&message).await {
+            Ok(()) if *told => Ok(()),
+            Ok(()) => {
+                let noted = cloud.note_told(row).await;
+                undone.extend(noted.as_ref().err().and_then(|fault| Inability::row(name, fault)));
+                noted
+            }
+            Err(fault) => {
+                // No tick repeats what the alarm alone tells.
+                undone.extend(match is_down {
+                    true => Some(Inability::lost(&message.subject, &fault)),
+                    false => Inability::message(&message.subject, &fault),
+                });
+                Err(fault)
+            }
         };
         if let Err(fault) = noted {
             tracing::error!(protection = %name, error_type = ?fault.kind, %fault, "Nobody may have been told; the next tick tells again");
@@ -34,7 +56,18 @@ pub(crate) async fn without_row<C: Apply>(commands: &Commands, cloud: &C, row: &
     let metric = |metric| Metric { name: metric, protection: name.clone(), value: 1 };
     publish(cloud, &[metric("Bypassed"), metric("DecisionErrors")]).await;
     let because = format!("its row in the ledger cannot be read ({fault}), so nothing is known about pins and targets");
-    held(name.to_string(), because)
+    Handled { answer: held(name.to_string(), because), undone }
+}
+
+/// Whether the alarm is in ALARM now, whatever the event says that it was.
+async fn rings<C: Observe>(cloud: &C, alarm: &AlarmName) -> bool {
+    match cloud.alarms(std::slice::from_ref(alarm)).await {
+        Ok(found) => found.iter().any(|found| found.name == *alarm && found.state == AlarmState::Alarm),
+        Err(fault) => {
+            tracing::error!(%alarm, error_type = ?fault.kind, %fault, "The alarm could not be read");
+            false
+        }
+    }
 }
 
 /// An alarm that calls react, as a protection's own does, has such a name, too, and the ledger has no row of it. Where it is still there,
@@ -44,7 +77,8 @@ pub(crate) async fn without_row<C: Apply>(commands: &Commands, cloud: &C, row: &
 /// Nothing remembers that people were told: an alarm rings only on a change, so each event tells.
 ///
 /// # Errors
-/// `Unavailable` where that cannot be looked up or told, so that Lambda delivers the event again and a dead letter stays in the end.
+/// `Unavailable` where that cannot be looked up or told: the failed event stays as a dead letter, which people hear of. Lambda does
+/// not deliver it again.
 pub(crate) async fn without_protection<C: Observe + Apply>(
     commands: &Commands,
     cloud: &C,
@@ -84,16 +118,17 @@ fn held(protection: String, because: String) -> Answer {
 
 /// Nothing is known about pins, targets and history: every protection holds, and people hear of it.
 ///
-/// There is no memory to tell a first message from a later one, so a tick tells only in the first minute of each quarter of
-/// an hour; an alarm, which rings only on a change, always does.
+/// There is no memory to tell a first message from a later one: [`Look::tells_unremembered`].
+///
+/// # Errors
+/// Where people can never be told either.
 pub(crate) async fn without_ledger<C: Observe + Apply, K: Clock>(
     commands: &Commands,
     cloud: &C,
     clock: &K,
     look: &Look,
     fault: &Fault,
-) -> Value {
-    let now = clock.now();
+) -> Result<Value, Failure> {
     tracing::error!(error_type = ?fault.kind, %fault, "The ledger cannot be read; every decision holds");
     let names: Vec<String> = match look {
         Look::Tick => vec!["*".to_owned()],
@@ -102,12 +137,8 @@ pub(crate) async fn without_ledger<C: Observe + Apply, K: Clock>(
             look.alarms().iter().filter_map(protection_of).map(|name| name.to_string()).collect()
         }
     };
-    let minute = now.as_second().div_euclid(60) % 15;
-    let tell = match look {
-        Look::Tick => minute == 0,
-        Look::Alarm(_) | Look::Alarms(_) | Look::Protection(_) => true,
-    };
-    if tell {
+    let mut undone = Vec::new();
+    if look.tells_unremembered(clock.now()) {
         let message = Message {
             subject: "[failopen] the ledger cannot be read: automation holds".to_owned(),
             body: format!(
@@ -119,6 +150,7 @@ pub(crate) async fn without_ledger<C: Observe + Apply, K: Clock>(
         };
         if let Err(fault) = cloud.notify(&message).await {
             tracing::error!(error_type = ?fault.kind, %fault, "The notification was not sent");
+            undone.extend(Inability::message(&message.subject, &fault));
         }
     }
     let errors: Vec<Metric> = names
@@ -128,7 +160,10 @@ pub(crate) async fn without_ledger<C: Observe + Apply, K: Clock>(
     publish(cloud, &errors).await;
     let because = format!("the ledger cannot be read ({fault}), so nothing is known about pins and targets");
     let answers: Vec<Answer> = names.into_iter().map(|protection| held(protection, because.clone())).collect();
-    json!({ "decisions": answers })
+    match inability::failure(commands, &undone) {
+        None => Ok(json!({ "decisions": answers })),
+        Some(failure) => Err(failure),
+    }
 }
 
 /// The protection whose own alarm this is, by the alarm's name.

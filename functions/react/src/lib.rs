@@ -4,6 +4,7 @@
 
 pub mod event;
 pub mod handler;
+mod inability;
 mod ledger;
 mod observe;
 mod signal;

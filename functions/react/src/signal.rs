@@ -7,38 +7,63 @@ use failopen::port::{Apply, Fault, FaultKind, Message, Metric, Observe};
 use failopen::posture::{Health, Traffic};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::inability::Inability;
+
 /// A message queued this long ago was written by somebody who did not live to send it.
 const ABANDONED: SignedDuration = SignedDuration::from_secs(60);
 
-/// Writes what changed in the row, then sends the messages that are due, then forgets them. Returns whether all went well.
+/// How remembering and telling went.
+#[derive(Debug, Default)]
+pub(crate) struct Signalled {
+    /// Something failed, for now or for good.
+    pub(crate) error: bool,
+    pub(crate) undone: Vec<Inability>,
+}
+
+impl Signalled {
+    fn failed(&mut self, inability: Option<Inability>) {
+        self.error = true;
+        self.undone.extend(inability);
+    }
+}
+
+/// Writes what changed in the row, then sends the messages that are due, then forgets them.
 ///
-/// Losing the race for the row means that another invocation saw the same and sends; nothing is sent here then.
+/// Losing the race for the row means that another invocation saw the same and sends; nothing is sent here then. A row that can
+/// never be written keeps nobody from hearing of an outage: it is told unremembered, as often as `tells_unremembered` allows.
 pub(crate) async fn remember_and_tell<C: Observe + Apply>(
     cloud: &C,
     before: &Versioned,
     mut row: Row,
     now: Timestamp,
-) -> bool {
-    let mut version = before.version;
+    tells_unremembered: bool,
+) -> Signalled {
+    let mut signalled = Signalled::default();
+    let mut version = Some(before.version);
     if row != before.row {
-        match cloud.put_row(&row, Some(version)).await {
-            Ok(written) => version = written,
+        match cloud.put_row(&row, version).await {
+            Ok(written) => version = Some(written),
             Err(fault) if fault.kind == FaultKind::Stale => {
                 tracing::info!(protection = %row.name, "Somebody else wrote the row first; the next tick looks again");
-                return true;
+                return signalled;
             }
             Err(fault) => {
                 tracing::error!(protection = %row.name, error_type = ?fault.kind, %fault, "The ledger row could not be written");
-                return false;
+                let inability = Inability::row(&row.name, &fault);
+                let tells = inability.is_some() && tells_unremembered;
+                signalled.failed(inability);
+                if !tells {
+                    return signalled;
+                }
+                version = None;
             }
         }
     }
     let due = |queued: &Queued| queued.at == now || now.duration_since(queued.at) >= ABANDONED;
     if !row.watch.outbox.iter().any(due) {
-        return true;
+        return signalled;
     }
     let (mut kept, mut sent) = (Vec::new(), Vec::new());
-    let mut well = true;
     for queued in std::mem::take(&mut row.watch.outbox) {
         if !due(&queued) {
             kept.push(queued);
@@ -49,11 +74,12 @@ pub(crate) async fn remember_and_tell<C: Observe + Apply>(
             Ok(()) => sent.push(queued),
             Err(fault) => {
                 tracing::error!(protection = %row.name, error_type = ?fault.kind, %fault, subject = message.subject, "A notification was not sent; the next tick tries again");
-                well = false;
+                signalled.failed(Inability::message(&message.subject, &fault));
                 kept.push(queued);
             }
         }
     }
+    let Some(version) = version else { return signalled };
     row.watch = Watch { outbox: kept, ..row.watch };
     let cleared = match cloud.put_row(&row, Some(version)).await {
         // The flip that was asked for above writes its intent at this very moment.
@@ -63,8 +89,9 @@ pub(crate) async fn remember_and_tell<C: Observe + Apply>(
     if let Err(fault) = cleared {
         // The messages went out; at worst one of them goes out twice.
         tracing::warn!(protection = %row.name, error_type = ?fault.kind, %fault, "The outbox could not be cleared");
+        signalled.undone.extend(Inability::row(&row.name, &fault));
     }
-    well
+    signalled
 }
 
 /// Takes messages that went out from the outbox of whatever row is there now.

@@ -1,0 +1,207 @@
+//! What react could not do and no later tick will do either. An event that is answered is heard by nobody, so one with such an
+//! inability fails: Lambda keeps it as a dead letter, and `FailedEventsAlarm` tells people.
+
+use failopen::commands::Commands;
+use failopen::failure::{ErrorType, Failure};
+use failopen::id::ProtectionName;
+use failopen::port::{Fault, FaultKind};
+use failopen::posture::Side;
+
+/// One thing that is left undone until somebody mends what stands against it.
+#[derive(Clone, Debug)]
+pub(crate) struct Inability {
+    undone: Undone,
+    fault: Fault,
+}
+
+#[derive(Clone, Debug)]
+enum Undone {
+    /// flip was not asked for this.
+    Flip(ProtectionName, Side),
+    /// The row was not written.
+    Row(ProtectionName),
+    /// The message with this subject was not sent.
+    Message(String),
+}
+
+impl Inability {
+    pub(crate) fn flip(name: &ProtectionName, side: Side, fault: &Fault) -> Option<Self> {
+        Self::new(fault, || Undone::Flip(name.clone(), side))
+    }
+
+    pub(crate) fn row(name: &ProtectionName, fault: &Fault) -> Option<Self> {
+        Self::new(fault, || Undone::Row(name.clone()))
+    }
+
+    pub(crate) fn message(subject: &str, fault: &Fault) -> Option<Self> {
+        Self::new(fault, || Undone::Message(subject.to_owned()))
+    }
+
+    /// A message that no later event sends, whatever kept it from being sent.
+    pub(crate) fn lost(subject: &str, fault: &Fault) -> Self {
+        Self { undone: Undone::Message(subject.to_owned()), fault: fault.clone() }
+    }
+
+    fn new(fault: &Fault, undone: impl FnOnce() -> Undone) -> Option<Self> {
+        is_for_good(fault.kind).then(|| Self { undone: undone(), fault: fault.clone() })
+    }
+
+    fn side(&self) -> Option<(&ProtectionName, Side)> {
+        match &self.undone {
+            Undone::Flip(name, side) => Some((name, *side)),
+            Undone::Row(_) | Undone::Message(_) => None,
+        }
+    }
+
+    fn unwritten(&self) -> Option<&ProtectionName> {
+        match &self.undone {
+            Undone::Row(name) => Some(name),
+            Undone::Flip(..) | Undone::Message(_) => None,
+        }
+    }
+
+    fn unsent(&self) -> Option<&str> {
+        match &self.undone {
+            Undone::Message(subject) => Some(subject),
+            Undone::Flip(..) | Undone::Row(_) => None,
+        }
+    }
+}
+
+/// Whether the same call fails again a minute later, too.
+fn is_for_good(kind: FaultKind) -> bool {
+    match kind {
+        FaultKind::AccessDenied | FaultKind::Refused | FaultKind::NotFound => true,
+        FaultKind::Throttled | FaultKind::Stale | FaultKind::Unknown | FaultKind::Malformed => false,
+    }
+}
+
+/// The failure of an event of which everything else was done; `None` where nothing is left undone for good.
+pub(crate) fn failure(commands: &Commands, inabilities: &[Inability]) -> Option<Failure> {
+    let first = inabilities.first()?;
+    let mut sentences = vec!["Everything else of this event was done.".to_owned()];
+    sentences
+        .extend([Side::Bypassed, Side::Inspected].into_iter().filter_map(|side| unasked(commands, inabilities, side)));
+    sentences.extend(unwritten(commands, inabilities));
+    sentences.extend(unsent(commands, inabilities));
+    let is_denied = |inability: &Inability| inability.fault.kind == FaultKind::AccessDenied;
+    let error_type = if inabilities.iter().any(|inability| inability.unwritten().is_some()) {
+        ErrorType::LedgerUnavailable
+    } else if inabilities.iter().any(is_denied) {
+        ErrorType::AccessDenied
+    } else {
+        ErrorType::Unavailable
+    };
+    let failure = Failure::new(error_type, sentences.join(" "));
+    tracing::error!(error_type = ?first.fault.kind, because = failure.message, "Something is left undone for good");
+    Some(failure)
+}
+
+fn unasked(commands: &Commands, inabilities: &[Inability], side: Side) -> Option<String> {
+    let of_side = |inability: &&Inability| inability.side().is_some_and(|(_, wanted)| wanted == side);
+    let fault = &inabilities.iter().find(of_side)?.fault;
+    let names: Vec<&ProtectionName> =
+        inabilities.iter().filter(of_side).filter_map(|inability| inability.side().map(|(name, _)| name)).collect();
+    let (verb, meaning, command) = match side {
+        Side::Bypassed => ("bypass", "CloudFront goes on sending its traffic to inspection", commands.bypass(names[0])),
+        Side::Inspected => (
+            "restore",
+            "CloudFront goes on sending its traffic to the application, uninspected",
+            commands.restore(names[0]),
+        ),
+    };
+    Some(format!(
+        "flip cannot be asked to {verb} {} ({fault}): {meaning}; DNS failover (layer 1) does not depend on it. Allow \
+         lambda:InvokeFunction on flip to react's role (an organisation policy, or deploy the engine again), and meanwhile send \
+         yourself, for each of them: {command}",
+        listed(names.iter())
+    ))
+}
+
+fn unwritten(commands: &Commands, inabilities: &[Inability]) -> Option<String> {
+    let fault = &inabilities.iter().find(|inability| inability.unwritten().is_some())?.fault;
+    let names = inabilities.iter().filter_map(Inability::unwritten);
+    Some(format!(
+        "The ledger does not take what react has to remember of {} ({fault}): people are told of the same again, by each alarm \
+         and once a quarter of an hour. flip writes there before it moves anything, so layer 2 may not act; DNS failover (layer \
+         1) does not depend on it. Allow dynamodb:PutItem on the ledger to the functions' roles (an organisation policy, or \
+         deploy the engine again). To move traffic now, break-glass, which needs no ledger: {}",
+        listed(names),
+        commands.break_glass()
+    ))
+}
+
+fn unsent(commands: &Commands, inabilities: &[Inability]) -> Option<String> {
+    let fault = &inabilities.iter().find(|inability| inability.unsent().is_some())?.fault;
+    let subjects = inabilities.iter().filter_map(Inability::unsent);
+    Some(format!(
+        "Messages cannot be sent ({fault}): {}. Traffic is moved all the same, but nothing except FailedEventsAlarm tells people \
+         while that lasts. Where it is denied, allow sns:Publish on the topic, and the use of its key, to react's role (an \
+         organisation policy, or deploy the engine again), and look meanwhile: {}",
+        listed(subjects),
+        commands.list()
+    ))
+}
+
+/// Each name once, in the order in which they came.
+fn listed<T: ToString>(names: impl Iterator<Item = T>) -> String {
+    let mut listed: Vec<String> = Vec::new();
+    for name in names.map(|name| format!("`{}`", name.to_string())) {
+        if !listed.contains(&name) {
+            listed.push(name);
+        }
+    }
+    listed.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(kind: FaultKind) -> Fault {
+        Fault::new(kind, "PutItem", "what AWS said")
+    }
+
+    #[test]
+    fn only_what_fails_again_a_minute_later_is_an_inability() {
+        for (kind, for_good) in [
+            (FaultKind::AccessDenied, true),
+            (FaultKind::Refused, true),
+            (FaultKind::NotFound, true),
+            (FaultKind::Throttled, false),
+            (FaultKind::Stale, false),
+            (FaultKind::Unknown, false),
+            (FaultKind::Malformed, false),
+        ] {
+            assert_eq!(Inability::row(&"www".into(), &fault(kind)).is_some(), for_good, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_undone_is_no_failure_and_everything_undone_is_named_once() {
+        let commands = Commands::new("failopen-Flip");
+        assert_eq!(failure(&commands, &[]), None);
+        let denied = fault(FaultKind::AccessDenied);
+        let inabilities: Vec<Inability> = [
+            Inability::flip(&"www".into(), Side::Bypassed, &denied),
+            Inability::flip(&"shop".into(), Side::Bypassed, &denied),
+            Inability::flip(&"api".into(), Side::Inspected, &denied),
+            Inability::row(&"www".into(), &denied),
+            Inability::row(&"www".into(), &denied),
+            Inability::message("[failopen] www: inspection is down", &denied),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let failure = failure(&commands, &inabilities).expect("much is undone");
+        assert_eq!(failure.error_type, ErrorType::LedgerUnavailable);
+        for part in [
+            "to bypass `www`, `shop` (PutItem: what AWS said)",
+            "to restore `api`",
+            "remember of `www` (",
+            "`[failopen] www: inspection is down`",
+        ] {
+            assert_eq!(failure.message.matches(part).count(), 1, "{part} in {failure}");
+        }
+    }
+}
