@@ -334,6 +334,19 @@ fn an_update_leaves_records_that_somebody_else_uses_until_nobody_does() {
 }
 
 #[test]
+fn a_check_of_ours_that_becomes_the_applications_stays_until_the_delete() {
+    let world = World::bare();
+    add_check(&world);
+    let mut stack = Stack::new(&world);
+    let ours = succeeded(stack.create())["Data"]["HealthCheckId"].clone();
+    let answer = stack.set(json!({"HealthCheck": {"HealthCheckId": CHECK}, "SecondaryHealthCheck": ours})).update();
+    assert_eq!(succeeded(answer)["Data"]["HealthCheckId"], CHECK);
+    assert_eq!(world.cloud.health().ids().len(), 2, "SECONDARY rests on it");
+    succeeded(stack.delete());
+    assert_eq!(world.cloud.health().ids(), [HealthCheckId::new(CHECK)]);
+}
+
+#[test]
 fn with_another_dns_service_origin_and_behaviours_go_back_to_what_they_were() {
     let world = World::bare();
     add_check(&world);

@@ -775,7 +775,9 @@ fn a_pin_that_arrives_while_a_request_is_on_its_way_is_what_its_failure_leaves()
             });
         }
         world.cloud.on(PUT).fail(FaultKind::AccessDenied);
-        assert_eq!(error(world.flip(bypass())), ErrorType::AccessDenied);
+        let failure = world.flip(bypass()).expect_err("denied");
+        assert_eq!(failure.error_type, ErrorType::AccessDenied);
+        assert!(failure.message.contains("(`CHG-7`) is in force again"), "{failure}");
         assert_eq!(world.row().pin, Some(hold.clone()), "{lost:?}");
     }
 }

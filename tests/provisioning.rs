@@ -650,14 +650,16 @@ fn a_failed_update_is_rolled_back_to_where_it_was() {
     let check = world.cloud.health().ids();
     world.cloud.health().set_host_up(&Hostname::new("other.inspection.example.net"), false);
     stack.set(json!({"InspectionHostname": "other.inspection.example.net", "HealthCheck": {"IntervalSeconds": "30"},
-        "Traffic": ["*", "/checkout/*"], "RecordTtl": "60"}));
+        "Traffic": ["*", "/checkout/*"], "RecordTtl": "60", "FailoverRecord": "cq-origin-new.cq-route.com"}));
     let told = reason(&stack.update());
     assert!(told.contains("health-check-not-healthy"), "{told}");
     // The distribution leads to the record all along, which is what this says.
     assert!(!told.contains("was not pointed at it"), "{told}");
     assert!(told.contains("The distribution uses cq-origin-www.cq-route.com as before"), "{told}");
+    assert!(!told.contains("  "), "{told}");
     assert_eq!(world.row().lifecycle, Lifecycle::Updating);
-    stack.set(json!({"InspectionHostname": inspection(), "HealthCheck": {}, "Traffic": ["*"], "RecordTtl": "30"}));
+    stack.set(json!({"InspectionHostname": inspection(), "HealthCheck": {}, "Traffic": ["*"], "RecordTtl": "30",
+        "FailoverRecord": failover_record()}));
     succeeded(stack.update());
     assert_eq!((world.configuration(), records(&world), world.cloud.health().ids()), (configuration, made, check));
     assert_eq!((world.row().lifecycle, world.row().made.replaced), (Lifecycle::Active, vec![]));

@@ -236,22 +236,26 @@ fn come_and_go(theirs: &Value) -> usize {
         for (round, kind) in ["Create", "Delete", "Delete"].into_iter().enumerate() {
             let mut requests = stacks.each_mut().map(|stack| stack.request(kind));
             requests[1]["LogicalResourceId"] = json!("Second");
+            // Both stacks count from one.
+            let id = requests[1]["RequestId"].as_str().expect("an id").replacen("-0000-", "-0002-", 1);
+            requests[1]["RequestId"] = json!(id);
             let [one, other] = &requests;
             let order = seed * 3 + round as u64;
             together(order, unhurried(&stacks[0], one), unhurried(&stacks[1], other));
             let continuations = std::mem::take(&mut world.cloud.outbox().continuations);
             assert!(continuations.is_empty(), "{context}: both fit one invocation");
-            let succeeded = requests.iter().filter(|request| answer_of(&world, request)["Status"] == "SUCCESS").count();
+            let answers = requests.each_ref().map(|request| answer_of(&world, request));
+            let succeeded = answers.iter().filter(|answer| answer["Status"] == "SUCCESS").count();
             match round {
                 0 => {
-                    assert_ne!(succeeded, 0, "{context}: one of the two is made");
+                    assert_ne!(succeeded, 0, "{context}: one of the two is made: {answers:?}");
                     created += succeeded;
                     for made in made_in(&world) {
                         assert_eq!(made.application_origin, application_origin(), "{context}: where a bypass leads");
                     }
                 }
                 1 => {}
-                _ => assert_eq!(succeeded, 2, "{context}"),
+                _ => assert_eq!(succeeded, 2, "{context}: {answers:?}"),
             }
         }
         let differences = bare.differences(&Inventory::of(&world.cloud));

@@ -1091,13 +1091,46 @@ fn a_message_that_sns_did_not_take_is_sent_later_and_once() {
         world.inspection_dies();
         world.cloud.on(Operation::Publish).first(refused).fail(FaultKind::Unknown);
         world.live(10);
-        world.cloud.outbox().subjects().into_iter().map(str::to_owned).collect::<Vec<_>>()
+        let mut subjects: Vec<String> = world.cloud.outbox().subjects().into_iter().map(str::to_owned).collect();
+        subjects.sort();
+        subjects
     };
     let at_once = told(0);
     assert!(!at_once.is_empty());
     for refused in 1..=4 {
         assert_eq!(told(refused), at_once, "{refused} times");
     }
+}
+
+#[test]
+fn a_message_that_waits_in_a_row_that_cannot_be_written_any_more_is_not_sent_every_minute() {
+    let world = settled(World::standard());
+    world.cloud.on(Operation::Publish).first(1).fail(FaultKind::Unknown);
+    world.inspection_dies();
+    world.tick();
+    let waiting = world.row().watch.outbox[0].subject.clone();
+    world.cloud.on(Operation::PutItem).fail(FaultKind::AccessDenied);
+    for _ in 0..45 {
+        world.pass(SignedDuration::from_mins(1));
+        world.react(events::tick()).expect_err("a row that cannot be written is told as a failed event");
+    }
+    let sent = world.cloud.outbox().subjects().into_iter().filter(|subject| *subject == waiting).count();
+    assert!((1..=3).contains(&sent), "{sent} times in three quarters of an hour");
+}
+
+#[test]
+fn who_asks_for_a_decision_gets_it_also_where_something_is_left_undone() {
+    let world = settled(World::standard());
+    world.inspection_dies();
+    world.cloud.on(Operation::PutItem).fail(FaultKind::AccessDenied);
+    world.react(events::tick()).expect_err("nobody reads what a tick answers");
+    let answer = world.react(events::decide()).expect("somebody reads this");
+    assert_eq!(answer["decisions"][0]["protection"], "www", "{answer}");
+    world.cloud.on(Operation::Query).fail(FaultKind::AccessDenied);
+    world.cloud.on(Operation::Publish).fail(FaultKind::AccessDenied);
+    world.react(events::alarm_metric()).expect_err("nor what an alarm is answered");
+    let answer = world.react(events::decide()).expect("somebody reads this");
+    assert_eq!(answer["decisions"][0]["reason"], "LedgerUnavailable", "{answer}");
 }
 
 #[test]

@@ -113,6 +113,10 @@ fn an_alarm_of_a_row_that_cannot_be_read_tells_that_inspection_is_down() {
     assert_eq!((down(), told_of_www(&world).len()), (1, 2), "no tick repeats it: {:?}", told_of_www(&world));
     world.cloud.on(Operation::Publish).fail(FaultKind::Unknown);
     world.react(events::alarm_metric()).expect_err("so one that is lost leaves a dead letter");
+    world.cloud.heal();
+    world.cloud.on(Operation::DescribeAlarms).fail(FaultKind::Throttled);
+    let failure = world.react(events::alarm_metric()).expect_err("and so does one that could not be looked into");
+    assert!(failure.message.contains("no later event tells it: `[failopen] www: its ledger row"), "{failure}");
 }
 
 #[test]

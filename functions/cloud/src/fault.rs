@@ -37,8 +37,9 @@ const ACCESS_DENIED: [&str; 13] = [
 const QUOTES_CREDENTIALS: [&str; 2] = ["InvalidSignatureException", "SignatureDoesNotMatch"];
 
 /// Too many calls. Nothing was done by the attempt that got this answer.
-const THROTTLED: [&str; 12] = [
+const THROTTLED: [&str; 13] = [
     "EC2ThrottledException",
+    "KMSThrottling",
     "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",

@@ -4,6 +4,10 @@ use serde_json::{Value, json};
 
 use crate::id::ProtectionName;
 
+/// How the command of [`Commands::break_glass`] is introduced.
+pub const BREAK_GLASS: &str = "break-glass, which needs no ledger (RUNBOOK.md says how to find the ids; leave `dryRun` out to make the \
+                               change)";
+
 /// Builds `aws lambda invoke` commands for the flip function of this deployment.
 #[derive(Clone, Debug)]
 pub struct Commands {
@@ -42,7 +46,7 @@ impl Commands {
         self.invoke(&json!({"action": "bypass", "protection": name, "reason": "INC-…"}))
     }
 
-    /// The form of a break-glass bypass, for when the ledger cannot say which distribution and origins it is about. A dry
+    /// The form of a break-glass bypass ([`BREAK_GLASS`] introduces it), for when the ledger cannot say which distribution and origins it is about. A dry
     /// run, because the ids are still to be filled in.
     pub fn break_glass(&self) -> String {
         self.invoke(&json!({

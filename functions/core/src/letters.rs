@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::alarm::{AlarmState, ObservedAlarm};
 use crate::commands::Commands;
 use crate::decision::Reason;
 use crate::drift::Drift;
@@ -209,12 +210,13 @@ impl UnreadableLetters<'_> {
     }
 
     /// Nobody would be told of it otherwise: what it means for traffic is in the distribution.
-    pub(crate) fn inspection_down(&self) -> Queued {
+    pub(crate) fn inspection_down(&self, alarms: &[ObservedAlarm]) -> Queued {
+        let ringing = alarms.iter().filter(|alarm| alarm.state == AlarmState::Alarm).map(|alarm| alarm.name.as_str());
         let what = format!(
-            "Inspection is down: alarm {} is in ALARM. Failopen can neither read nor change the distribution since {} ({}), so \
-             layer 2 does not flip it while that lasts. DNS failover (layer 1) does not depend on that. See that viewers are \
-             served. flip has permissions of its own: where it answers the command below, it can bypass as well.",
-            self.row.name.alarm(),
+            "Inspection is down: {} in ALARM. Failopen can neither read nor change the distribution since {} ({}), so layer 2 \
+             does nothing while that lasts. DNS failover (layer 1) does not depend on that. See that viewers are served. flip has \
+             permissions of its own: where it answers the command below, it can bypass as well.",
+            ringing.collect::<Vec<_>>().join(", "),
             self.since,
             self.why
         );

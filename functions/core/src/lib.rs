@@ -20,6 +20,7 @@ pub mod handshake;
 pub mod health_check;
 pub mod health_probe;
 pub mod id;
+pub mod inability;
 pub mod lead;
 pub mod ledger;
 mod letters;

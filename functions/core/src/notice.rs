@@ -7,8 +7,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::ObservedAlarm;
-use crate::commands::Commands;
-use crate::decide::{inspection_health, is_health_known, wanted};
+use crate::commands::{BREAK_GLASS, Commands};
+use crate::decide::{is_health_known, wanted};
 use crate::decision::{Decision, Reason};
 use crate::drift::Drift;
 use crate::id::ProtectionName;
@@ -63,8 +63,8 @@ pub fn watch(row: &Row, seen: &Seen<'_>, commands: &Commands, now: Timestamp) ->
 
     next.unreadable_since = None;
     next.unreadable_told_at = None;
-    // Whatever an outage means for traffic is told below.
-    note_outage(seen.inspection, &mut next, now);
+    // What an outage means for traffic is told below, where the posture tells it.
+    note_outage(seen.asked, &mut next, now);
     note_ownership(row, seen, &mut next);
     let reverted = note_revert(&mut letters, &mut next);
     note_change(&mut letters, &mut next, reverted);
@@ -103,14 +103,13 @@ pub fn watch_unreadable(
     }
     let since = *next.unreadable_since.get_or_insert(now);
     let lasts = |patience| permanent || now.duration_since(since) >= patience;
-    let is_wired = row.made.distribution.as_ref().is_some_and(|made| made.written);
-    let inspection = inspection_health(row, alarms);
-    let is_news = inspection == Health::Unhealthy && next.outage_since.is_none();
+    let asked = wanted(alarms);
+    let is_news = asked == Some(Side::Bypassed) && next.outage_since.is_none();
     let letters = UnreadableLetters { row, why, since, commands, now };
-    if is_wired && (!is_news || lasts(NEXT_READING)) {
-        note_outage(inspection, &mut next, now);
+    if row.is_in_service() && (!is_news || lasts(NEXT_READING)) {
+        note_outage(asked, &mut next, now);
         if is_news {
-            next.outbox.push(letters.inspection_down());
+            next.outbox.push(letters.inspection_down(alarms));
             // It says that nothing can be read, too.
             next.unreadable_told_at.get_or_insert(now);
         }
@@ -138,7 +137,7 @@ pub fn unreadable_row(row: &UnreadableRow, is_down: bool, commands: &Commands) -
             "Protection: {name}\n\n{down}Its row in the ledger cannot be read ({fault}). Layer 2 does nothing for it while that lasts, and \
              nobody is told of changes of its traffic; DNS failover (layer 1) goes on by itself, and so do all other protections.\n\n\
              Next: restore the row from the point-in-time recovery of the ledger's table. Where traffic has to move meanwhile, \
-             break-glass, which needs no ledger (RUNBOOK.md says how to find the ids; leave `dryRun` out to make the change):\n{}\n",
+             {BREAK_GLASS}:\n{}\n",
             commands.break_glass()
         ),
     }
@@ -155,21 +154,21 @@ pub fn missing_row(name: &ProtectionName, commands: &Commands) -> Message {
              Next: if a stack still declares it, restore the row from the point-in-time recovery of the ledger's table (RUNBOOK.md, \
              \"Restore the ledger\"), and deploy or delete no protection of that name before. If none does, its deletion has left the \
              alarm, or somebody else has made it: see who needs it before you delete it. Where traffic has to move \
-             meanwhile, break-glass, which needs no ledger (RUNBOOK.md says how to find the ids; leave `dryRun` out to make the \
-             change):\n{}\n",
+             meanwhile, {BREAK_GLASS}:\n{}\n",
             commands.break_glass()
         ),
     }
 }
 
-/// Remembers an outage of inspection from the first look that shows it to the first that shows its end. Silence is neither.
-fn note_outage(inspection: Health, next: &mut Watch, now: Timestamp) {
-    match inspection {
-        Health::Unhealthy => {
+/// Remembers an outage of inspection from the first look at which an alarm asks for a bypass to the first at which all ask for
+/// inspection. Silence is neither.
+fn note_outage(asked: Option<Side>, next: &mut Watch, now: Timestamp) {
+    match asked {
+        Some(Side::Bypassed) => {
             next.outage_since.get_or_insert(now);
         }
-        Health::Healthy => next.outage_since = None,
-        Health::Unknown | Health::NotChecked => {}
+        Some(Side::Inspected) => next.outage_since = None,
+        None => {}
     }
 }
 

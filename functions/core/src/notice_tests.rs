@@ -301,6 +301,30 @@ fn an_alarm_is_no_news_of_an_unreadable_distribution_that_is_not_wired_yet() {
 }
 
 #[test]
+fn an_outage_of_which_only_an_additional_alarm_speaks_is_told_once_while_the_distribution_is_unreadable() {
+    let alarm = |name: &str, state| ObservedAlarm { state, ..ObservedAlarm::missing(AlarmName::new(name)) };
+    let mut row = row();
+    look(&mut row, &FINE, noon(), None);
+    let mut told = |state, seconds: i64| {
+        let alarms = [alarm("failopen-www-inspection", AlarmState::Ok), alarm("theirs-5xx", state)];
+        row.watch = watch_unreadable(&row, &alarms, "AccessDenied", true, &commands(), after(seconds));
+        std::mem::take(&mut row.watch.outbox)
+    };
+    assert_eq!(told(AlarmState::Ok, 60).len(), 1, "that it cannot be read");
+    let down = told(AlarmState::Alarm, 120);
+    assert!(down.len() == 1 && down[0].body.contains("theirs-5xx in ALARM"), "{down:?}");
+    assert!(!down[0].body.contains("failopen-www-inspection in ALARM"), "{down:?}");
+    for (state, seconds, messages) in [
+        (AlarmState::Alarm, 180, 0),
+        (AlarmState::Missing, 240, 0),
+        (AlarmState::Ok, 300, 0),
+        (AlarmState::Alarm, 360, 1),
+    ] {
+        assert_eq!(told(state, seconds).len(), messages, "after {seconds} s");
+    }
+}
+
+#[test]
 fn what_the_alarms_say_while_the_distribution_is_unreadable_ends_an_episode_without_health_data() {
     let alarm = |name: &str, state| ObservedAlarm { state, ..ObservedAlarm::missing(AlarmName::new(name)) };
     let own = |state| alarm("failopen-www-inspection", state);

@@ -43,7 +43,7 @@ pub struct Watch {
     pub unreadable_since: Option<Timestamp>,
     #[serde(default)]
     pub unreadable_told_at: Option<Timestamp>,
-    /// Since when inspection has been seen down, until it is seen healthy: an outage is told once, readable or not.
+    /// Since when an alarm has asked for a bypass, until all ask for inspection: an outage is told once, readable or not.
     #[serde(default)]
     pub outage_since: Option<Timestamp>,
     #[serde(default)]

@@ -55,7 +55,7 @@ pub(crate) async fn break_glass<C: Observe + Apply, K: Clock>(
     let because = match acted.changed {
         true => format!(
             "break-glass: {}{remark}; the ledger was not told, so as soon as it answers, automation carries a pin in force out again \
-             within a minute, and bypasses again while the alarm rings: send {} then",
+             within a minute, and with EdgeFailOpen `automatic` bypasses again while the alarm rings: send {} then",
             request.reason,
             pin_of(request)
         ),

@@ -10,6 +10,7 @@ use failopen::ledger::{FlippedBy, Pin, PinPosture, Versioned};
 use failopen::limits::{SPARE, within};
 use failopen::port::{Apply, Clock, Converge, Fault, Metric, Observe};
 use failopen::posture::{Posture, Side};
+use failopen::quote::quoted;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::act::{Failed, act};
@@ -87,7 +88,8 @@ pub(crate) async fn flip_by_operator<C: Observe + Apply, K: Clock>(
     Ok(answer)
 }
 
-/// Takes back the pin of a request that has failed, so that the one that it replaced is in force again. The failure says so where it cannot be taken back.
+/// Takes back the pin of a request that has failed, so that the one that it replaced is in force again. The failure says what is in
+/// force then, and where the pin cannot be taken back.
 async fn unpinned<C: Observe + Apply>(
     cloud: &C,
     name: &ProtectionName,
@@ -102,7 +104,19 @@ async fn unpinned<C: Observe + Apply>(
         }
         false => Amendment::Leave,
     });
-    let Err(Unamended { fault, .. }) = undone.await else { return failure };
+    let fault = match (undone.await, replaced) {
+        (Ok(Some(_)), Some(pin)) => {
+            let message = format!(
+                "{} The pin that this request had replaced ({}) is in force again; if that is not wanted, send {}.",
+                failure.message,
+                quoted(&pin.reason),
+                unpin(name)
+            );
+            return Failure { message, ..failure };
+        }
+        (Ok(_), _) => return failure,
+        (Err(Unamended { fault, .. }), _) => fault,
+    };
     tracing::error!(protection = %name, error_type = ?fault.kind, %fault, "The pin of a failed request could not be taken back; send unpin");
     pinned_still(failure, name, &format!("But the pin of this request could not be taken back ({fault})"))
 }
@@ -110,11 +124,15 @@ async fn unpinned<C: Observe + Apply>(
 /// A failure after which automation goes on with what the operator wanted.
 fn pinned_still(failure: Failure, name: &ProtectionName, why: &str) -> Failure {
     let message = format!(
-        "{} {why}, so automation tries the same within a minute: if that is not wanted, send \
-         {{\"action\":\"unpin\",\"protection\":\"{name}\"}}.",
-        failure.message
+        "{} {why}, so automation tries the same within a minute: if that is not wanted, send {}.",
+        failure.message,
+        unpin(name)
     );
     Failure { message, ..failure }
+}
+
+fn unpin(name: &ProtectionName) -> String {
+    format!("{{\"action\":\"unpin\",\"protection\":\"{name}\"}}")
 }
 
 /// `converge`: what react asks for. Held where it is old or the ledger has moved on.

@@ -271,13 +271,15 @@ fn unread(row: &Row, fault: &Fault) -> Stop {
 fn not_healthy(row: &Row, spec: &Spec, id: &HealthCheckId, seen: &str) -> Stop {
     let meanwhile = match row.is_in_service() {
         true => format!(
-            "and the Update was not carried on. The distribution uses {} as before; where this Update changed the check in use, DNS              may answer with the application, uninspected, until the roll-back has put its former settings back",
-            spec.failover_record
+            "and the Update was not carried on. The distribution uses {} as before; where this Update changed the check in use, DNS \
+             may answer with the application, uninspected, until the roll-back has put its former settings back",
+            row.spec.failover_record
         ),
         false => "and the distribution was not pointed at it".to_owned(),
     };
     Stop::Failed(format!(
-        "InspectionHostname: health check {id} on {} did not become healthy ({seen}), {meanwhile}; let the checkers in, correct          HealthCheck, or set Preflight to `warn` to go on without waiting [health-check-not-healthy].",
+        "InspectionHostname: health check {id} on {} did not become healthy ({seen}), {meanwhile}; let the checkers in, correct \
+         HealthCheck, or set Preflight to `warn` to go on without waiting [health-check-not-healthy].",
         spec.inspection
     ))
 }

@@ -32,6 +32,14 @@ impl Look {
         }
     }
 
+    /// Whether nobody reads the answer. Of a failure Lambda keeps a dead letter then; who asks for a decision gets it.
+    pub(crate) fn is_unattended(&self) -> bool {
+        match self {
+            Look::Tick | Look::Alarm(_) | Look::Alarms(_) => true,
+            Look::Protection(_) => false,
+        }
+    }
+
     /// Whether people are told now of what nothing remembers that they were told of: by a tick only in the first minute of each
     /// quarter of an hour; by an alarm, which rings only on a change, always.
     pub(crate) fn tells_unremembered(&self, now: Timestamp) -> bool {

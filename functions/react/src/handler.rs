@@ -7,6 +7,7 @@ use failopen::document::Document;
 use failopen::failure::{ErrorType, Failure};
 use failopen::flip;
 use failopen::id::{AlarmName, ProtectionName};
+use failopen::inability::{self, Inability};
 use failopen::ledger::{Latch, Versioned};
 use failopen::limits::{ATTEMPT, CALL, FLIP_LIFE, PROBE, SPARE, within};
 use failopen::notice::{self, Seen};
@@ -22,7 +23,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::event::{self, Look};
-use crate::inability::{self, Inability};
 use crate::ledger::{protection_of, without_ledger, without_protection, without_row};
 use crate::observe::{Observed, Unreadable, alarm_names, drift_is_due, observe, settle};
 use crate::signal::{Signalled, metrics, remember_and_tell};
@@ -68,7 +68,7 @@ struct Round<'a, C, K> {
 /// # Errors
 /// `InvalidRequest` for an event of no known form, `UnknownProtection` for a name without a ledger row. A ledger that
 /// cannot be read is a decision (`LedgerUnavailable`), not an error. What can never be asked for, remembered or told is one, when
-/// all protections have been handled: nobody would hear of it otherwise.
+/// all protections have been handled, for an event whose answer nobody reads: nobody would hear of it otherwise.
 pub async fn handle<C: Observe + Apply, K: Clock>(
     commands: &Commands,
     cloud: &C,
@@ -139,10 +139,27 @@ async fn look_and_decide<C: Observe + Apply, K: Clock>(
     if let Some(name) = missing {
         answers.extend(without_protection(commands, cloud, name).await?);
     }
-    match inability::failure(commands, &undone.concat()) {
-        None => Ok(json!({ "decisions": answers })),
-        Some(failure) => Err(failure),
+    concluded(commands, &look, &answers, &undone.concat())
+}
+
+/// What the event is answered. One whose answer nobody reads fails where something is left undone for good.
+pub(crate) fn concluded(
+    commands: &Commands,
+    look: &Look,
+    answers: &[Answer],
+    undone: &[Inability],
+) -> Result<Value, Failure> {
+    if let Some(failure) = inability::failure(commands, undone) {
+        tracing::error!(
+            error_type = failure.error_type.as_str(),
+            because = failure.message,
+            "Something is left undone for good"
+        );
+        if look.is_unattended() {
+            return Err(failure);
+        }
     }
+    Ok(json!({ "decisions": answers }))
 }
 
 /// The protections that an event points at.

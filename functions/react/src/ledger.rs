@@ -1,20 +1,20 @@
 //! What is left to do where the ledger, or one row of it, cannot be read or is gone: hold, and say so.
 
 use failopen::alarm::{AlarmState, ObservedAlarm};
-use failopen::commands::Commands;
+use failopen::commands::{BREAK_GLASS, Commands};
 use failopen::decision::{Decision, Reason};
 use failopen::failure::{ErrorType, Failure};
 use failopen::id::{AlarmName, ProtectionName};
+use failopen::inability::Inability;
 use failopen::notice;
 use failopen::port::{Apply, Clock, Fault, Message, Metric, Observe};
 use failopen::posture::{Posture, Traffic};
 use failopen::properties;
 use failopen::rows::UnreadableRow;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::event::Look;
-use crate::handler::{Answer, Handled, publish};
-use crate::inability::{self, Inability};
+use crate::handler::{Answer, Handled, concluded, publish};
 
 /// One protection's row cannot be understood: it holds, and people hear of it once, however long that lasts. The others go on.
 ///
@@ -29,8 +29,15 @@ pub(crate) async fn without_row<C: Observe + Apply>(
 ) -> Handled {
     let UnreadableRow { name, fault, told, .. } = row;
     tracing::error!(protection = %name, error_type = ?fault.kind, %fault, "The protection's row cannot be read; it holds");
-    let is_down = look.alarms().contains(&name.alarm()) && rings(cloud, &name.alarm()).await;
     let mut undone = Vec::new();
+    let is_down = match look.alarms().contains(&name.alarm()) {
+        true => rings(cloud, &name.alarm()).await.unwrap_or_else(|fault| {
+            tracing::error!(protection = %name, error_type = ?fault.kind, %fault, "The alarm could not be read");
+            undone.push(Inability::lost(&notice::unreadable_row(row, true, commands).subject, &fault));
+            false
+        }),
+        false => false,
+    };
     if !told || is_down {
         let message = notice::unreadable_row(row, is_down, commands);
         let noted = match cloud.notify(&message).await {
@@ -60,14 +67,9 @@ pub(crate) async fn without_row<C: Observe + Apply>(
 }
 
 /// Whether the alarm is in ALARM now, whatever the event says that it was.
-async fn rings<C: Observe>(cloud: &C, alarm: &AlarmName) -> bool {
-    match cloud.alarms(std::slice::from_ref(alarm)).await {
-        Ok(found) => found.iter().any(|found| found.name == *alarm && found.state == AlarmState::Alarm),
-        Err(fault) => {
-            tracing::error!(%alarm, error_type = ?fault.kind, %fault, "The alarm could not be read");
-            false
-        }
-    }
+async fn rings<C: Observe>(cloud: &C, alarm: &AlarmName) -> Result<bool, Fault> {
+    let found = cloud.alarms(std::slice::from_ref(alarm)).await?;
+    Ok(found.iter().any(|found| found.name == *alarm && found.state == AlarmState::Alarm))
 }
 
 /// An alarm that calls react, as a protection's own does, has such a name, too, and the ledger has no row of it. Where it is still there,
@@ -121,7 +123,7 @@ fn held(protection: String, because: String) -> Answer {
 /// There is no memory to tell a first message from a later one: [`Look::tells_unremembered`].
 ///
 /// # Errors
-/// Where people can never be told either.
+/// Where people can never be told either, and nobody reads the answer.
 pub(crate) async fn without_ledger<C: Observe + Apply, K: Clock>(
     commands: &Commands,
     cloud: &C,
@@ -143,8 +145,7 @@ pub(crate) async fn without_ledger<C: Observe + Apply, K: Clock>(
             subject: "[failopen] the ledger cannot be read: automation holds".to_owned(),
             body: format!(
                 "react could not read the ledger ({fault}), so layer 2 does nothing. DNS failover (layer 1) goes on by \
-                 itself.\n\nNext, where traffic has to move meanwhile, break-glass, which needs no ledger (RUNBOOK.md says \
-                 how to find the ids; leave `dryRun` out to make the change):\n{}\n",
+                 itself.\n\nNext, where traffic has to move meanwhile, {BREAK_GLASS}:\n{}\n",
                 commands.break_glass()
             ),
         };
@@ -160,10 +161,7 @@ pub(crate) async fn without_ledger<C: Observe + Apply, K: Clock>(
     publish(cloud, &errors).await;
     let because = format!("the ledger cannot be read ({fault}), so nothing is known about pins and targets");
     let answers: Vec<Answer> = names.into_iter().map(|protection| held(protection, because.clone())).collect();
-    match inability::failure(commands, &undone) {
-        None => Ok(json!({ "decisions": answers })),
-        Some(failure) => Err(failure),
-    }
+    concluded(commands, look, &answers, &undone)
 }
 
 /// The protection whose own alarm this is, by the alarm's name.

@@ -4,7 +4,6 @@
 
 pub mod event;
 pub mod handler;
-mod inability;
 mod ledger;
 mod observe;
 mod signal;

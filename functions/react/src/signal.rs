@@ -2,12 +2,11 @@
 
 use failopen::amend::{Amendment, amend};
 use failopen::id::ProtectionName;
+use failopen::inability::Inability;
 use failopen::ledger::{Queued, Row, Versioned, Watch};
 use failopen::port::{Apply, Fault, FaultKind, Message, Metric, Observe};
 use failopen::posture::{Health, Traffic};
 use jiff::{SignedDuration, Timestamp};
-
-use crate::inability::Inability;
 
 /// A message queued this long ago was written by somebody who did not live to send it.
 const ABANDONED: SignedDuration = SignedDuration::from_secs(60);
@@ -40,6 +39,11 @@ pub(crate) async fn remember_and_tell<C: Observe + Apply>(
 ) -> Signalled {
     let mut signalled = Signalled::default();
     let mut version = Some(before.version);
+    // Whoever sends what somebody else has left says so in the row first: otherwise it would go out with every event while the row
+    // cannot be written.
+    for queued in row.watch.outbox.iter_mut().filter(|queued| now.duration_since(queued.at) >= ABANDONED) {
+        queued.at = now;
+    }
     if row != before.row {
         match cloud.put_row(&row, version).await {
             Ok(written) => version = Some(written),
@@ -59,7 +63,7 @@ pub(crate) async fn remember_and_tell<C: Observe + Apply>(
             }
         }
     }
-    let due = |queued: &Queued| queued.at == now || now.duration_since(queued.at) >= ABANDONED;
+    let due = |queued: &Queued| queued.at == now;
     if !row.watch.outbox.iter().any(due) {
         return signalled;
     }
@@ -89,7 +93,9 @@ pub(crate) async fn remember_and_tell<C: Observe + Apply>(
     if let Err(fault) = cleared {
         // The messages went out; at worst one of them goes out twice.
         tracing::warn!(protection = %row.name, error_type = ?fault.kind, %fault, "The outbox could not be cleared");
-        signalled.undone.extend(Inability::row(&row.name, &fault));
+        if let Some(inability) = Inability::row(&row.name, &fault) {
+            signalled.failed(Some(inability));
+        }
     }
     signalled
 }

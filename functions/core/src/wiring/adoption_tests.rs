@@ -150,7 +150,10 @@ fn an_origin_of_a_protection_that_the_ledger_does_not_have_is_not_taken_for_the_
     for protected in ["*", "/ours/*"] {
         let finding = refusal(&retarget(&shop, "*", "failopen-shop"), &protecting(&[protected]), None);
         assert_eq!((finding.code, finding.property.as_str()), (Code::BehaviorOverlap, "Traffic"), "{finding}");
-        assert!(finding.message.contains("failopen-shop, and an origin of that name"), "{finding}");
+        assert!(
+            finding.message.contains("failopen-shop, which by its name leads to the inspection of another protection"),
+            "{finding}"
+        );
     }
 }
 

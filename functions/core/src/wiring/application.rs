@@ -77,7 +77,7 @@ pub(super) fn application_origin<'d>(
         ));
     }
     for (target, patterns) in &candidates {
-        findings.extend(unsuitable(document, spec, inspection, target, patterns));
+        findings.extend(unsuitable(document, spec, inspection, ours, target, patterns));
     }
     if !findings.is_empty() {
         return Err(findings);
@@ -164,6 +164,7 @@ fn unsuitable(
     document: &Document,
     spec: &Spec,
     inspection: &InspectionOrigin,
+    ours: Option<&Ours>,
     target: &OriginId,
     patterns: &[&PathPattern],
 ) -> Option<Finding> {
@@ -197,13 +198,14 @@ fn unsuitable(
         );
     }
     // Of a protection that the caller may not know: of another engine, or one that has come since the ledger was read.
-    if *target != inspection.id && mark::is_marked(target.as_str()) {
+    let is_known = *target == inspection.id || ours.is_some_and(|ours| ours.is_one_of_two(target));
+    if !is_known && mark::is_marked(target.as_str()) {
         return finding(
             Code::BehaviorOverlap,
             format!(
-                "{names} targets {target}, and an origin of that name leads to the inspection of another protection: taken for the \
-                 application, a bypass would lead back there; leave these patterns to that protection, or give the distribution \
-                 behaviours of their own for them first, at the application's origin"
+                "{names} targets {target}, which by its name leads to the inspection of another protection: taken for the application, a \
+                 bypass would lead back there; leave these patterns to that protection, or first give the distribution behaviours of \
+                 their own for them, at the application's origin (no name of which may begin with `failopen-`)"
             ),
         );
     }

@@ -1,15 +1,15 @@
 //! What react could not do and no later tick will do either. An event that is answered is heard by nobody, so one with such an
 //! inability fails: Lambda keeps it as a dead letter, and `FailedEventsAlarm` tells people.
 
-use failopen::commands::Commands;
-use failopen::failure::{ErrorType, Failure};
-use failopen::id::ProtectionName;
-use failopen::port::{Fault, FaultKind};
-use failopen::posture::Side;
+use crate::commands::{BREAK_GLASS, Commands};
+use crate::failure::{ErrorType, Failure};
+use crate::id::ProtectionName;
+use crate::port::{Fault, FaultKind};
+use crate::posture::Side;
 
 /// One thing that is left undone until somebody mends what stands against it.
 #[derive(Clone, Debug)]
-pub(crate) struct Inability {
+pub struct Inability {
     undone: Undone,
     fault: Fault,
 }
@@ -22,24 +22,26 @@ enum Undone {
     Row(ProtectionName),
     /// The message with this subject was not sent.
     Message(String),
+    /// That neither, and no later event sends it.
+    News(String),
 }
 
 impl Inability {
-    pub(crate) fn flip(name: &ProtectionName, side: Side, fault: &Fault) -> Option<Self> {
+    pub fn flip(name: &ProtectionName, side: Side, fault: &Fault) -> Option<Self> {
         Self::new(fault, || Undone::Flip(name.clone(), side))
     }
 
-    pub(crate) fn row(name: &ProtectionName, fault: &Fault) -> Option<Self> {
+    pub fn row(name: &ProtectionName, fault: &Fault) -> Option<Self> {
         Self::new(fault, || Undone::Row(name.clone()))
     }
 
-    pub(crate) fn message(subject: &str, fault: &Fault) -> Option<Self> {
+    pub fn message(subject: &str, fault: &Fault) -> Option<Self> {
         Self::new(fault, || Undone::Message(subject.to_owned()))
     }
 
     /// A message that no later event sends, whatever kept it from being sent.
-    pub(crate) fn lost(subject: &str, fault: &Fault) -> Self {
-        Self { undone: Undone::Message(subject.to_owned()), fault: fault.clone() }
+    pub fn lost(subject: &str, fault: &Fault) -> Self {
+        Self { undone: Undone::News(subject.to_owned()), fault: fault.clone() }
     }
 
     fn new(fault: &Fault, undone: impl FnOnce() -> Undone) -> Option<Self> {
@@ -49,21 +51,28 @@ impl Inability {
     fn side(&self) -> Option<(&ProtectionName, Side)> {
         match &self.undone {
             Undone::Flip(name, side) => Some((name, *side)),
-            Undone::Row(_) | Undone::Message(_) => None,
+            Undone::Row(_) | Undone::Message(_) | Undone::News(_) => None,
         }
     }
 
     fn unwritten(&self) -> Option<&ProtectionName> {
         match &self.undone {
             Undone::Row(name) => Some(name),
-            Undone::Flip(..) | Undone::Message(_) => None,
+            Undone::Flip(..) | Undone::Message(_) | Undone::News(_) => None,
         }
     }
 
     fn unsent(&self) -> Option<&str> {
         match &self.undone {
             Undone::Message(subject) => Some(subject),
-            Undone::Flip(..) | Undone::Row(_) => None,
+            Undone::Flip(..) | Undone::Row(_) | Undone::News(_) => None,
+        }
+    }
+
+    fn unheard(&self) -> Option<&str> {
+        match &self.undone {
+            Undone::News(subject) => Some(subject),
+            Undone::Flip(..) | Undone::Row(_) | Undone::Message(_) => None,
         }
     }
 }
@@ -77,13 +86,14 @@ fn is_for_good(kind: FaultKind) -> bool {
 }
 
 /// The failure of an event of which everything else was done; `None` where nothing is left undone for good.
-pub(crate) fn failure(commands: &Commands, inabilities: &[Inability]) -> Option<Failure> {
-    let first = inabilities.first()?;
-    let mut sentences = vec!["Everything else of this event was done.".to_owned()];
+pub fn failure(commands: &Commands, inabilities: &[Inability]) -> Option<Failure> {
+    inabilities.first()?;
+    let mut sentences = vec!["What could be done for this event was done.".to_owned()];
     sentences
         .extend([Side::Bypassed, Side::Inspected].into_iter().filter_map(|side| unasked(commands, inabilities, side)));
     sentences.extend(unwritten(commands, inabilities));
     sentences.extend(unsent(commands, inabilities));
+    sentences.extend(unheard(commands, inabilities));
     let is_denied = |inability: &Inability| inability.fault.kind == FaultKind::AccessDenied;
     let error_type = if inabilities.iter().any(|inability| inability.unwritten().is_some()) {
         ErrorType::LedgerUnavailable
@@ -92,9 +102,7 @@ pub(crate) fn failure(commands: &Commands, inabilities: &[Inability]) -> Option<
     } else {
         ErrorType::Unavailable
     };
-    let failure = Failure::new(error_type, sentences.join(" "));
-    tracing::error!(error_type = ?first.fault.kind, because = failure.message, "Something is left undone for good");
-    Some(failure)
+    Some(Failure::new(error_type, sentences.join(" ")))
 }
 
 fn unasked(commands: &Commands, inabilities: &[Inability], side: Side) -> Option<String> {
@@ -125,7 +133,7 @@ fn unwritten(commands: &Commands, inabilities: &[Inability]) -> Option<String> {
         "The ledger does not take what react has to remember of {} ({fault}): people are told of the same again, by each alarm \
          and once a quarter of an hour. flip writes there before it moves anything, so layer 2 may not act; DNS failover (layer \
          1) does not depend on it. Allow dynamodb:PutItem on the ledger to the functions' roles (an organisation policy, or \
-         deploy the engine again). To move traffic now, break-glass, which needs no ledger: {}",
+         deploy the engine again). To move traffic now, {BREAK_GLASS}: {}",
         listed(names),
         commands.break_glass()
     ))
@@ -135,11 +143,22 @@ fn unsent(commands: &Commands, inabilities: &[Inability]) -> Option<String> {
     let fault = &inabilities.iter().find(|inability| inability.unsent().is_some())?.fault;
     let subjects = inabilities.iter().filter_map(Inability::unsent);
     Some(format!(
-        "Messages cannot be sent ({fault}): {}. Traffic is moved all the same, but nothing except FailedEventsAlarm tells people \
-         while that lasts. Where it is denied, allow sns:Publish on the topic, and the use of its key, to react's role (an \
-         organisation policy, or deploy the engine again), and look meanwhile: {}",
+        "Messages cannot be sent ({fault}): {}. Nothing except FailedEventsAlarm tells people while that lasts. Where it is denied, \
+         allow sns:Publish on the topic, and the use of its key, to react's role (an organisation policy, or deploy the engine \
+         again), and look meanwhile: {}",
         listed(subjects),
         commands.list()
+    ))
+}
+
+fn unheard(commands: &Commands, inabilities: &[Inability]) -> Option<String> {
+    let fault = &inabilities.iter().find(|inability| inability.unheard().is_some())?.fault;
+    let subjects = inabilities.iter().filter_map(Inability::unheard);
+    Some(format!(
+        "This was to be told and could not be ({fault}), and no later event tells it: {}. Layer 2 does nothing for it; DNS failover \
+         (layer 1) does not depend on that. See that viewers are served; to move traffic now, {BREAK_GLASS}: {}",
+        listed(subjects),
+        commands.break_glass()
     ))
 }
 
@@ -189,17 +208,20 @@ mod tests {
             Inability::row(&"www".into(), &denied),
             Inability::row(&"www".into(), &denied),
             Inability::message("[failopen] www: inspection is down", &denied),
+            Some(Inability::lost("[failopen] old: inspection is down", &fault(FaultKind::Throttled))),
         ]
         .into_iter()
         .flatten()
         .collect();
         let failure = failure(&commands, &inabilities).expect("much is undone");
         assert_eq!(failure.error_type, ErrorType::LedgerUnavailable);
+        assert!(failure.message.contains("leave `dryRun` out to make the change"), "{failure}");
         for part in [
             "to bypass `www`, `shop` (PutItem: what AWS said)",
             "to restore `api`",
             "remember of `www` (",
-            "`[failopen] www: inspection is down`",
+            "cannot be sent (PutItem: what AWS said): `[failopen] www: inspection is down`",
+            "no later event tells it: `[failopen] old: inspection is down`",
         ] {
             assert_eq!(failure.message.matches(part).count(), 1, "{part} in {failure}");
         }
