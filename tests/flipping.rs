@@ -16,7 +16,7 @@ use failopen_tests::events;
 use failopen_tests::functions::converge;
 use failopen_tests::world::{
     CANARY, FLIP_ARN, RICH_DISTRIBUTION, START, World, application_origin, distribution, failover_record, health_check,
-    inspection_origin, secrets, standard_spec, third_origin, zone,
+    inspection_origin, secrets, shop, third_origin, zone,
 };
 use failopen_tests::{FakeClock, FakeCloud, Impatient, Logs, Moment, Operation};
 use jiff::{SignedDuration, Timestamp};
@@ -1304,11 +1304,7 @@ fn a_status_does_not_call_alarms_missing_that_could_not_be_read() {
 #[test]
 fn a_status_without_a_name_lists_all() {
     let world = World::with(|spec| spec.traffic = vec![PathPattern::new("/api/*")]);
-    let mut shop = standard_spec();
-    shop.name = "shop".into();
-    shop.failover_record = "cq-origin-shop.cq-route.com".into();
-    shop.traffic = vec![PathPattern::new("/checkout/*")];
-    world.provision(&shop);
+    world.provision(&shop());
     let answer = world.flip(json!({"action": "status"})).expect("answered");
     let names: Vec<&str> =
         answer["protections"].as_array().expect("a list").iter().filter_map(|p| p["protection"].as_str()).collect();

@@ -14,7 +14,7 @@ use failopen_tests::events;
 use failopen_tests::functions::converge;
 use failopen_tests::world::{
     CANARY, FLIP_ARN, World, alarm, application, application_origin, distribution, failover_record, health_check,
-    inspection, inspection_origin, secrets, standard_spec, third_origin, zone,
+    inspection, inspection_origin, secrets, shop, third_origin, zone,
 };
 use failopen_tests::{Logs, Moment, Operation};
 use jiff::SignedDuration;
@@ -214,14 +214,9 @@ fn a_request_that_could_not_be_sent_is_sent_by_the_next_tick() {
 /// `shop` on `/checkout/*`, beside `www`; inspection is dead for both.
 fn two_that_fail_together() -> World {
     let world = World::standard();
-    let mut shop = standard_spec();
-    shop.name = "shop".into();
-    shop.failover_record = "cq-origin-shop.cq-route.com".into();
-    shop.traffic = vec![PathPattern::new("/checkout/*")];
-    shop.priority = 200;
-    world.provision(&shop);
+    world.provision(&shop());
     let world = settled(world);
-    world.cloud.cloudwatch().set_state(&shop.name.alarm(), AlarmState::Alarm, world.clock.aws_now());
+    world.cloud.cloudwatch().set_state(&shop().name.alarm(), AlarmState::Alarm, world.clock.aws_now());
     world.inspection_dies();
     world
 }
@@ -928,12 +923,7 @@ fn protections_that_fail_together_are_decided_in_the_order_of_their_priority() {
         spec.traffic = vec![PathPattern::new("/api/*")];
         spec.priority = 10;
     });
-    let mut shop = standard_spec();
-    shop.name = "shop".into();
-    shop.failover_record = "cq-origin-shop.cq-route.com".into();
-    shop.traffic = vec![PathPattern::new("/checkout/*")];
-    shop.priority = 200;
-    world.provision(&shop);
+    world.provision(&shop());
     let answer = world.react(events::tick()).expect("an answer");
     let names: Vec<&str> =
         answer["decisions"].as_array().expect("a list").iter().filter_map(|d| d["protection"].as_str()).collect();

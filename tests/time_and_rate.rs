@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::task::Poll;
 
-use failopen::id::{DistributionId, Hostname, PathPattern, ProtectionName};
+use failopen::id::{DistributionId, Hostname, ProtectionName};
 use failopen::ledger::FlippedBy;
 use failopen::limits::{ANSWER, ATTEMPT, CALL, CONNECT, FLIP_LIFE, PROBE, RESOLUTION, SPARE};
 use failopen::port::{Clock, FaultKind, Observe};
 use failopen_tests::functions::converge;
 use failopen_tests::template::template;
 use failopen_tests::world::{
-    RICH_DISTRIBUTION, World, application_origin, distribution, inspection_origin, standard_spec,
+    RICH_DISTRIBUTION, World, application_origin, distribution, inspection_origin, shop, standard_spec,
 };
 use failopen_tests::{Call, FakeClock, Moment, Operation, events};
 use jiff::{SignedDuration, Timestamp};
@@ -234,10 +234,7 @@ fn a_doubled_request_behind_a_flip_that_was_not_recorded_does_not_flip_again() {
 #[test]
 fn two_protections_of_one_distribution_each_keep_their_own_distance() {
     let world = World::with(|spec| spec.automation.hold_down_seconds = 0);
-    let mut shop = standard_spec();
-    shop.name = "shop".into();
-    shop.failover_record = "cq-origin-shop.cq-route.com".into();
-    shop.traffic = vec![PathPattern::new("/checkout/*")];
+    let mut shop = shop();
     shop.automation.hold_down_seconds = 0;
     world.provision(&shop);
     for minute in 0..60 {

@@ -1,10 +1,9 @@
 //! One row of the ledger that cannot be understood, or that is lost, takes down nobody but its own protection.
 
 use failopen::failure::ErrorType;
-use failopen::id::PathPattern;
 use failopen::port::FaultKind;
 use failopen_tests::stack::Stack;
-use failopen_tests::world::{World, application_origin, inspection_origin, standard_spec, www};
+use failopen_tests::world::{World, application_origin, inspection_origin, shop, www};
 use failopen_tests::{Operation, events};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -12,12 +11,7 @@ use serde_json::{Value, json};
 /// `shop`, which can be read, beside `www`, which cannot.
 fn two_protections() -> World {
     let world = World::standard();
-    let mut shop = standard_spec();
-    shop.name = "shop".into();
-    shop.failover_record = "cq-origin-shop.cq-route.com".into();
-    shop.traffic = vec![PathPattern::new("/checkout/*")];
-    shop.priority = 200;
-    world.provision(&shop);
+    world.provision(&shop());
     world.live(1);
     world.cloud.ledger().garble(&www());
     world
@@ -248,10 +242,7 @@ fn an_alarm_of_what_has_no_row_tells_nothing_where_it_is_late_or_somebody_elses(
 
     // One that speaks for another protection.
     let world = World::standard();
-    let mut shop = standard_spec();
-    shop.name = "shop".into();
-    shop.failover_record = "cq-origin-shop.cq-route.com".into();
-    shop.traffic = vec![PathPattern::new("/checkout/*")];
+    let mut shop = shop();
     shop.additional_alarms = vec![www().alarm()];
     world.provision(&shop);
     world.cloud.ledger().remove(&www());

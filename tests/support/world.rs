@@ -327,6 +327,17 @@ pub fn standard_spec() -> Spec {
     }
 }
 
+/// A second protection of the same distribution, beside the standard one: `shop`, on `/checkout/*`.
+pub fn shop() -> Spec {
+    Spec {
+        name: "shop".into(),
+        failover_record: Hostname::new("cq-origin-shop.cq-route.com"),
+        traffic: vec![PathPattern::new("/checkout/*")],
+        priority: 200,
+        ..standard_spec()
+    }
+}
+
 /// A plain address record.
 pub fn address(name: &str, value: &str) -> RecordSet {
     RecordSet {
