@@ -197,6 +197,24 @@ mod tests {
     }
 
     #[test]
+    fn the_kind_of_failure_is_that_of_what_stands_against_it() {
+        let commands = Commands::new("failopen-Flip");
+        let denied = Inability::message("s", &fault(FaultKind::AccessDenied));
+        let refused = Inability::message("s", &fault(FaultKind::Refused));
+        let unwritten = Inability::row(&"www".into(), &fault(FaultKind::Refused));
+        for (inabilities, error_type) in [
+            (vec![denied.clone()], ErrorType::AccessDenied),
+            (vec![refused.clone()], ErrorType::Unavailable),
+            (vec![refused, denied.clone()], ErrorType::AccessDenied),
+            (vec![denied, unwritten], ErrorType::LedgerUnavailable),
+        ] {
+            let inabilities: Vec<Inability> = inabilities.into_iter().flatten().collect();
+            let failure = failure(&commands, &inabilities).expect("something is undone");
+            assert_eq!(failure.error_type, error_type, "{inabilities:?}");
+        }
+    }
+
+    #[test]
     fn nothing_undone_is_no_failure_and_everything_undone_is_named_once() {
         let commands = Commands::new("failopen-Flip");
         assert_eq!(failure(&commands, &[]), None);

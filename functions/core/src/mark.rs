@@ -98,6 +98,7 @@ mod tests {
             let name = ProtectionName::new(name);
             assert_eq!(mark.name_in(&mark.physical_id(&name)), Some(name));
         }
+        assert_eq!(mark.unnamed(), "failopen-unnamed-0123456789ab");
         assert_eq!(mark.name_in(&mark.unnamed()), None);
         for other in [
             "failopen-www-fedcba987654",

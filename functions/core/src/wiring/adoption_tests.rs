@@ -158,6 +158,19 @@ fn an_origin_of_a_protection_that_the_ledger_does_not_have_is_not_taken_for_the_
 }
 
 #[test]
+fn an_application_of_such_a_name_that_is_claimed_already_stays_the_application() {
+    let (spec, legacy) = (protecting(&["*"]), OriginId::new("failopen-legacy"));
+    let with_origin = rich().edit(&[add(legacy.as_str(), "origin-www.cq-route.com", 443)]).expect("an origin");
+    let document = retarget(&with_origin, "*", legacy.as_str());
+    assert_eq!(refusal(&document, &spec, None).code, Code::BehaviorOverlap);
+    let mut made = wire(&rich(), &spec, None, &[]).expect("free").made;
+    made.application_origin = legacy.clone();
+    made.behaviors[0].original_target = legacy.clone();
+    let ours = claimed(&spec, made, true);
+    assert_eq!(wire(&document, &spec, Some(&ours), &[]).expect("ours").made.application_origin, legacy);
+}
+
+#[test]
 fn our_own_origin_is_never_taken_for_an_adopted_one_once_it_is_claimed() {
     let spec = protecting(&["*"]);
     let wiring = wire(&rich(), &spec, None, &[]).expect("free");
