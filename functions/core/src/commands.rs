@@ -46,8 +46,8 @@ impl Commands {
         self.invoke(&json!({"action": "bypass", "protection": name, "reason": "INC-…"}))
     }
 
-    /// The form of a break-glass bypass ([`BREAK_GLASS`] introduces it), for when the ledger cannot say which distribution and origins it is about. A dry
-    /// run, because the ids are still to be filled in.
+    /// The form of a break-glass bypass ([`BREAK_GLASS`] introduces it), for when the ledger cannot say which distribution and
+    /// origins it is about. A dry run, because the ids are still to be filled in.
     pub fn break_glass(&self) -> String {
         self.invoke(&json!({
             "action": "bypass", "distribution": "…", "from": "failopen-…", "to": "…", "reason": "INC-…", "dryRun": true

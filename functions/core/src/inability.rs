@@ -85,7 +85,7 @@ fn is_for_good(kind: FaultKind) -> bool {
     }
 }
 
-/// The failure of an event of which everything else was done; `None` where nothing is left undone for good.
+/// The failure of an event for which was done what could be; `None` where nothing is left undone for good.
 pub fn failure(commands: &Commands, inabilities: &[Inability]) -> Option<Failure> {
     inabilities.first()?;
     let mut sentences = vec!["What could be done for this event was done.".to_owned()];
