@@ -783,6 +783,36 @@ fn a_pin_that_arrives_while_a_request_is_on_its_way_is_what_its_failure_leaves()
 }
 
 #[test]
+fn a_pin_that_has_ended_or_was_replaced_while_a_request_failed_is_not_told_as_in_force_again() {
+    let mut former = Pin {
+        posture: PinPosture::Hold,
+        reason: "CHG-7".to_owned(),
+        requested_by: None,
+        since: START.parse().expect("a timestamp"),
+        expires_at: None,
+    };
+    let world = World::standard();
+    former.expires_at = Some(now(&world) + minutes(1));
+    world.edit_row(|row| row.pin = Some(former.clone()));
+    let clock = world.clock.clone();
+    world.cloud.on(PUT).before(move |_| clock.advance(minutes(2)));
+    world.cloud.on(PUT).fail(FaultKind::AccessDenied);
+    let failure = world.flip(bypass()).expect_err("denied");
+    assert!(!failure.message.contains("in force"), "{failure}");
+    assert_eq!(world.row().pin, Some(former.clone()), "as it was");
+
+    let world = World::standard();
+    world.edit_row(|row| row.pin = Some(Pin { expires_at: None, ..former.clone() }));
+    let newer = Pin { reason: "CHG-8".to_owned(), expires_at: None, ..former.clone() };
+    let pin = newer.clone();
+    world.cloud.on(PUT).before(move |cloud| cloud.ledger().edit(&"www".into(), |row| row.pin = Some(pin.clone())));
+    world.cloud.on(PUT).fail(FaultKind::AccessDenied);
+    let failure = world.flip(bypass()).expect_err("denied");
+    assert!(failure.message.contains("(`CHG-8`) is in force;") && !failure.message.contains("CHG-7"), "{failure}");
+    assert_eq!(world.row().pin, Some(newer));
+}
+
+#[test]
 fn a_flip_that_is_in_force_and_not_recorded_is_not_told_as_nothing() {
     let world = World::standard();
     world.cloud.on(PUT).after(|cloud| cloud.on(Operation::PutItem).fail(FaultKind::AccessDenied));

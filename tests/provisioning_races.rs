@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use failopen::commands::Commands;
-use failopen::document::Edit;
-use failopen::id::{HealthCheckId, ProtectionName};
-use failopen::ledger::{Lifecycle, MadeDistribution};
+use failopen::document::{Edit, NewOrigin};
+use failopen::id::{DistributionId, HealthCheckId, OriginId, ProtectionName};
+use failopen::ledger::{Lifecycle, MadeDistribution, Replaced};
 use failopen::port::FaultKind;
 use failopen_tests::cloud::{FakeCloud, Run};
 use failopen_tests::faults::Injection;
@@ -21,7 +21,9 @@ use failopen_tests::inventory::Inventory;
 use failopen_tests::overlap::Process;
 use failopen_tests::stack::{Stack, TIME_OUT};
 use failopen_tests::upkeep::Upkeep;
-use failopen_tests::world::{OWNER, application_origin, distribution, inspection_origin};
+use failopen_tests::world::{
+    OWNER, RICH_DISTRIBUTION, application_origin, distribution, failover_record, inspection_origin,
+};
 use failopen_tests::{Moment, Operation, World, sweep};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -472,6 +474,35 @@ fn failed_twice(stack: &mut Stack<'_>) -> (Value, Value) {
     (create, stack.request("Delete"))
 }
 
+/// Another distribution of the customer's.
+fn second(world: &World) -> DistributionId {
+    let id = DistributionId::new("E3SECOND");
+    let configuration = RICH_DISTRIBUTION.replacen("console-2019-06-14T09:21:44.512Z", "console-2020", 1);
+    world.cloud.cloudfront().add(id.clone(), configuration.into_bytes(), world.clock.aws_now());
+    id
+}
+
+#[test]
+fn the_distribution_that_a_failed_delete_has_left_is_restored_by_the_create_that_names_another_one() {
+    let world = World::bare();
+    let second = second(&world);
+    let bare = Inventory::of(&world.cloud);
+    let watch = Upkeep::of(&world);
+    let mut stack = Stack::new(&world);
+    assert_eq!(stack.create()["Status"], "SUCCESS");
+    world.cloud.on(Operation::UpdateDistribution).fail(FaultKind::AccessDenied);
+    assert_eq!(stack.delete()["Status"], "FAILED");
+    assert_eq!(world.target("*"), inspection_origin(), "it is left as it was");
+    world.cloud.heal();
+    stack.physical_id = None;
+    stack.set(json!({"DistributionId": second, "FailoverRecord": "cq-origin-new.cq-route.com"}));
+    let answer = stack.create();
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    assert_eq!(world.target("*"), application_origin(), "nothing leads to records that are gone");
+    assert!(world.document(&distribution()).origin(&inspection_origin()).is_none());
+    cleaned_up(&world, &mut stack, &bare, &watch, "the later protection");
+}
+
 #[test]
 fn a_create_that_is_delivered_again_does_not_end_the_delete_that_came_after_it() {
     let (calls, _) = alone(|stack| failed_twice(stack).1);
@@ -726,6 +757,203 @@ fn a_behaviour_that_an_update_of_the_same_second_is_about_to_add_is_not_forgotte
         assert_eq!(answer_of(&world, update)["Status"], "SUCCESS");
     }
     cleaned_up(&world, &mut stack, &bare, &watch, "both are over");
+}
+
+/// A protection that is there, an Update that adds a behaviour, the first write of which finds that somebody has written, and an
+/// Update of the same second that has nothing to write.
+struct SecondTry<'w> {
+    world: &'w World,
+    stack: Stack<'w>,
+    bare: Inventory,
+    watch: Upkeep,
+    requests: [Value; 2],
+}
+
+impl<'w> SecondTry<'w> {
+    fn of(world: &'w World) -> Self {
+        let bare = Inventory::of(&world.cloud);
+        let watch = Upkeep::of(world);
+        let mut stack = Stack::new(world);
+        stack.set(json!({"Traffic": ["*"]}));
+        assert_eq!(stack.create()["Status"], "SUCCESS");
+        stack.set(json!({"Traffic": ["*", "/ours/*"]}));
+        let one = stack.request("Update");
+        stack.set(json!({"Traffic": ["*"]}));
+        let other = signed_with(&one, stack.request("Update"));
+        world.cloud.on(Operation::UpdateDistribution).nth(1).fail(FaultKind::Stale);
+        Self { world, stack, bare, watch, requests: [one, other] }
+    }
+
+    /// The two of them, where the first one has just been told of somebody's write.
+    fn begun(&self) -> [Process<'_, ()>; 2] {
+        let [one, other] = &self.requests;
+        let (mut adding, idle) = (unhurried(&self.stack, one), unhurried(&self.stack, other));
+        advance_past(self.world, &mut adding, Operation::UpdateDistribution);
+        adding.step();
+        assert_ne!(self.world.row().made.replaced, [], "it has said what it was about to write");
+        [adding, idle]
+    }
+
+    fn end(mut self, context: &str) {
+        for request in &self.requests {
+            assert_eq!(answer_of(self.world, request)["Status"], "SUCCESS", "{context}");
+        }
+        cleaned_up(self.world, &mut self.stack, &self.bare, &self.watch, context);
+    }
+}
+
+#[test]
+fn a_behaviour_that_an_update_of_the_same_second_adds_at_its_second_try_is_not_forgotten_by_one_that_has_nothing_to_write()
+ {
+    let world = World::bare();
+    let updates = SecondTry::of(&world);
+    let [mut adding, mut idle] = updates.begun();
+    // The row as it is read here is what the second try goes by.
+    advance_past(&world, &mut adding, Operation::GetItem);
+    adding.step();
+    while !world.row().made.replaced.is_empty() {
+        assert!(idle.step(), "it notes that nothing is to be written");
+    }
+    adding.finish();
+    idle.finish();
+    updates.end("the idle one noted it between the reading and the writing of the other one");
+}
+
+#[test]
+fn an_update_that_has_nothing_to_write_notices_wherever_it_is_that_one_of_the_same_second_tries_again() {
+    let (calls, _) = alone(|stack| {
+        assert_eq!(stack.create()["Status"], "SUCCESS");
+        stack.request("Update")
+    });
+    for (point, more) in (1..=calls).flat_map(|point| (1..=6).map(move |more| (point, more))) {
+        let world = World::bare();
+        let updates = SecondTry::of(&world);
+        let [mut adding, mut idle] = updates.begun();
+        idle.advance(point, Moment::Before);
+        // It has said once more what it is about to write.
+        advance_past(&world, &mut adding, Operation::PutItem);
+        let last = world.cloud.last_call();
+        adding.step();
+        // Whoever waits for that write does not pass it: it takes effect, or never will.
+        let told = world.clock.aws_now();
+        while world.clock.aws_now() == told && world.cloud.last_call() < last + more && idle.step() {}
+        adding.finish();
+        idle.finish();
+        updates.end(&format!("the idle one paused before call {point}, and then made {more}"));
+    }
+}
+
+#[test]
+fn two_copies_of_an_update_of_an_adopted_origin_do_not_keep_each_other_waiting() {
+    let adopting = |world: &World| {
+        let origin = NewOrigin { id: OriginId::new("theirs"), domain_name: failover_record(), https_port: 443 };
+        let edits = [Edit::AddOrigin { like: application_origin(), origin }];
+        let after = world.document(&distribution()).edit(&edits).expect("the edit fits");
+        world.cloud.cloudfront().add(distribution(), after.bytes().to_vec(), world.clock.aws_now());
+    };
+    let update = |stack: &mut Stack<'_>| {
+        stack.set(json!({"Traffic": ["*"]}));
+        assert_eq!(stack.create()["Status"], "SUCCESS");
+        stack.set(json!({"Traffic": ["*", "/ours/*"]}));
+        stack.request("Update")
+    };
+    let calls = {
+        let world = World::bare();
+        adopting(&world);
+        let mut stack = Stack::new(&world);
+        let request = update(&mut stack);
+        let before = world.cloud.last_call();
+        unhurried(&stack, &request).finish();
+        world.cloud.last_call() - before
+    };
+    for (point, more) in (1..=calls).flat_map(|point| (0..=calls).step_by(3).map(move |more| (point, more))) {
+        let context = format!("one copy before call {point}, the other {more} calls on");
+        let world = World::bare();
+        adopting(&world);
+        let bare = Inventory::of(&world.cloud);
+        let watch = Upkeep::of(&world);
+        let mut stack = Stack::new(&world);
+        let request = update(&mut stack);
+        let (mut one, mut other) = (unhurried(&stack, &request), unhurried(&stack, &request));
+        one.advance(point, Moment::Before);
+        other.advance(more, Moment::After);
+        // By turns, as two that wait for each other would go on.
+        while one.step() | other.step() {}
+        drop((one, other));
+        assert_eq!(answer_of(&world, &request)["Status"], "SUCCESS", "{context}");
+        cleaned_up(&world, &mut stack, &bare, &watch, &context);
+    }
+}
+
+#[test]
+fn another_distribution_that_an_update_of_the_same_second_is_about_to_write_is_not_forgotten_by_one_that_clears_up() {
+    let both = |stack: &mut Stack<'_>| {
+        let second = second(stack.world);
+        let bare = Inventory::of(&stack.world.cloud);
+        assert_eq!(stack.create()["Status"], "SUCCESS");
+        stack.set(json!({"DistributionId": second}));
+        let one = stack.request("Update");
+        stack.set(json!({"DistributionId": distribution()}));
+        (bare, one.clone(), signed_with(&one, stack.request("Update")))
+    };
+    let calls = {
+        let world = World::bare();
+        let mut stack = Stack::new(&world);
+        let (_, _, other) = both(&mut stack);
+        let before = world.cloud.last_call();
+        unhurried(&stack, &other).finish();
+        world.cloud.last_call() - before
+    };
+    for point in 1..=calls {
+        let context = format!("the one that goes back was before call {point}");
+        let world = World::bare();
+        let watch = Upkeep::of(&world);
+        let mut stack = Stack::new(&world);
+        let (bare, one, other) = both(&mut stack);
+        let (mut moving, mut back) = (unhurried(&stack, &one), unhurried(&stack, &other));
+        back.advance(point, Moment::Before);
+        while !world.row().made.replaced.iter().any(|replaced| matches!(replaced, Replaced::Distribution(_))) {
+            assert!(moving.step(), "{context}: it says what it is about to write");
+        }
+        moving.step();
+        // Whoever waits for that write does not pass it: it takes effect, or never will.
+        let told = world.clock.aws_now();
+        while world.clock.aws_now() == told && back.step() {}
+        moving.finish();
+        back.finish();
+        cleaned_up(&world, &mut stack, &bare, &watch, &context);
+    }
+}
+
+#[test]
+fn a_behaviour_of_ours_that_cloudfront_has_filled_in_goes_with_the_delete_also_where_another_write_was_told_meanwhile()
+{
+    for told in [false, true] {
+        let world = World::bare();
+        let bare = Inventory::of(&world.cloud);
+        let watch = Upkeep::of(&world);
+        let mut stack = Stack::new(&world);
+        stack.set(json!({"Traffic": ["*"]}));
+        assert_eq!(stack.create()["Status"], "SUCCESS");
+        stack.set(json!({"Traffic": ["*", "/ours/*"]}));
+        world.cloud.on(Operation::UpdateDistribution).nth(1).after(move |cloud| {
+            let written = String::from_utf8(cloud.cloudfront().bytes(&distribution()).to_vec()).expect("text");
+            let ours = "<PathPattern>/ours/*</PathPattern>";
+            assert!(written.contains(ours), "it has been added");
+            cloud.cloudfront().garble(&distribution(), written.replacen(ours, &format!("{ours}<!-- filled in -->"), 1));
+            if told {
+                cloud.ledger().edit(&"www".into(), |row| row.intents += 1);
+            }
+        });
+        assert_eq!(stack.update()["Status"], "SUCCESS");
+        // The next write is made of what was read, and takes its place.
+        world
+            .cloud
+            .on(Operation::UpdateDistribution)
+            .nth(1)
+            .before(|cloud| cloud.cloudfront().ungarble(&distribution()));
+        cleaned_up(&world, &mut stack, &bare, &watch, &format!("told: {told}"));
+    }
 }
 
 #[test]

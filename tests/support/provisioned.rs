@@ -28,6 +28,7 @@ pub(crate) fn row(spec: &Spec, made: Made) -> Row {
         answered: None,
         created_by: None,
         newest: None,
+        intents: 0,
         tombstones: Vec::new(),
     }
 }

@@ -57,6 +57,10 @@ pub struct Row {
     /// over, and stops before it writes.
     #[serde(default)]
     pub newest: Option<Sent>,
+    /// How many times requests have told this row what they are about to write: of two equal rows, the one with the higher number has
+    /// been told since that a write is on its way.
+    #[serde(default)]
+    pub intents: u64,
     /// What was under this name before: requests of that time are over.
     #[serde(default)]
     pub tombstones: Vec<Tombstone>,
@@ -260,6 +264,7 @@ impl Row {
             answered: None,
             created_by: None,
             newest: None,
+            intents: 0,
             tombstones: Vec::new(),
         }
     }

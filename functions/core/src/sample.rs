@@ -111,6 +111,7 @@ pub(crate) fn row() -> Row {
         answered: None,
         created_by: None,
         newest: None,
+        intents: 0,
         tombstones: Vec::new(),
     }
 }

@@ -81,7 +81,7 @@ pub(crate) async fn flip_by_operator<C: Observe + Apply, K: Clock>(
             return Err(pinned_still(failed.failure, &request.protection, "The pin of this request stays"));
         }
         // Nothing was flipped, so nothing is pinned either: the request is not half done.
-        Err(failed) => return Err(unpinned(cloud, &request.protection, &pin, replaced, failed.failure).await),
+        Err(failed) => return Err(unpinned(cloud, clock, &request.protection, &pin, replaced, failed.failure).await),
     };
     answer.action = action;
     answer.pin = Some(PinView::from(&pin));
@@ -90,8 +90,9 @@ pub(crate) async fn flip_by_operator<C: Observe + Apply, K: Clock>(
 
 /// Takes back the pin of a request that has failed, so that the one that it replaced is in force again. The failure says what is in
 /// force then, and where the pin cannot be taken back.
-async fn unpinned<C: Observe + Apply>(
+async fn unpinned<C: Observe + Apply, K: Clock>(
     cloud: &C,
+    clock: &K,
     name: &ProtectionName,
     pin: &Pin,
     replaced: Option<Pin>,
@@ -104,18 +105,28 @@ async fn unpinned<C: Observe + Apply>(
         }
         false => Amendment::Leave,
     });
-    let fault = match (undone.await, replaced) {
-        (Ok(Some(_)), Some(pin)) => {
-            let message = format!(
-                "{} The pin that this request had replaced ({}) is in force again; if that is not wanted, send {}.",
-                failure.message,
-                quoted(&pin.reason),
-                unpin(name)
-            );
-            return Failure { message, ..failure };
+    let fault = match undone.await {
+        Ok(undone) => {
+            // It may have expired by now.
+            let in_force = undone.as_ref().and_then(|undone| undone.row.pin_at(clock.now()));
+            let told = in_force.map(|pin| {
+                let (which, again) = match replaced.as_ref() == Some(pin) {
+                    true => ("that this request had replaced", " again"),
+                    false => ("that came meanwhile", ""),
+                };
+                format!(
+                    "{} The pin {which} ({}) is in force{again}; if that is not wanted, send {}.",
+                    failure.message,
+                    quoted(&pin.reason),
+                    unpin(name)
+                )
+            });
+            return match told {
+                Some(message) => Failure { message, ..failure },
+                None => failure,
+            };
         }
-        (Ok(_), _) => return failure,
-        (Err(Unamended { fault, .. }), _) => fault,
+        Err(Unamended { fault, .. }) => fault,
     };
     tracing::error!(protection = %name, error_type = ?fault.kind, %fault, "The pin of a failed request could not be taken back; send unpin");
     pinned_still(failure, name, &format!("But the pin of this request could not be taken back ({fault})"))

@@ -1,18 +1,16 @@
 //! The distribution: one fenced write puts the protection in, one takes it out.
 
-use std::cell::Cell;
-
 use failopen::document::{Document, Edit, check_edit};
 use failopen::finding::{Code, Finding, Target};
 use failopen::id::{DistributionId, ETag, PathPattern};
-use failopen::ledger::{MadeDistribution, Replaced, Row};
-use failopen::limits::CALL;
-use failopen::port::{Apply, Clock, Fault, FaultKind, Observe};
+use failopen::ledger::{MadeDistribution, Row};
+use failopen::port::{Apply, Clock, FaultKind, Observe};
 use failopen::spec::Spec;
 use failopen::wiring::{self, Ours, Wiring, distributions, unwire, wire};
 use jiff::SignedDuration;
 
-use crate::entry::Entry;
+use crate::claim::{ARRIVES, Flips, intend, is_intended, settle};
+use crate::entry::{Entry, is_doubtful};
 use crate::job::{Job, back_off};
 use crate::observation::neighbors;
 use crate::stop::Stop;
@@ -37,21 +35,13 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
     others: &[&MadeDistribution],
 ) -> Result<Ensured, Stop> {
     let mut left = Vec::new();
+    let mut awaited = None;
+    let mut held: Option<(ETag, MadeDistribution)> = None;
     for attempt in 1..=ATTEMPTS {
-        // A Delete may have begun since; its restoration must not be undone.
-        entry.confirm(job).await?;
-        let ours = Ours::of(&entry.row, &spec.distribution);
-        let gives_up = ours.as_ref().is_some_and(|ours| ours.gives_up(spec));
-        if gives_up && let Some(left) = entry.row.awaits_flip(job.clock.now()) {
-            job.pause(left).await?;
+        let Some(Plan { is_told, is_alone, gives_up, ours, document, etag, wiring }) =
+            plan(job, entry, spec, others, &mut awaited, attempt).await?
+        else {
             continue;
-        }
-        let (document, etag) = read(job, &spec.distribution).await?.ok_or_else(|| missing(spec))?;
-        let wiring = match wire(&document, spec, ours.as_ref(), others) {
-            Ok(wiring) => wiring,
-            // Another copy of this request may have written between the two readings: the ledger tells when it is read again.
-            Err(_) if attempt == 1 => continue,
-            Err(findings) => return Err(Stop::findings(&findings)),
         };
         if !wiring.left.is_empty() {
             left.clone_from(&wiring.left);
@@ -60,17 +50,17 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
             if !intend(job, entry, &wiring.made).await? {
                 continue;
             }
+            awaited = is_alone.then_some(entry.row.intents);
             nobody_else_has_it(job, spec, &document, ours.as_ref()).await?;
         }
         if wiring.edits.is_empty() {
-            // What is recorded without a write would forget what somebody else is about to write: that has arrived by then, or never
-            // will.
-            if attempt == 1 && is_intended(&entry.row, &spec.distribution) {
-                job.pause(CALL).await?;
-                continue;
-            }
+            // What our own write came to, where somebody told the row of another one before it could be recorded.
+            let made = match &held {
+                Some((of, made)) if *of == etag => as_known(wiring.made, made),
+                Some(_) | None => wiring.made,
+            };
             let before_flips = if gives_up { Flips::Awaited } else { Flips::GoOn };
-            if settle(job, entry, spec, wiring.made, attempt > 1, before_flips).await? {
+            if settle(job, entry, spec, made, attempt > 1 || is_told, before_flips).await? {
                 return Ok(Ensured { document, left });
             }
             continue;
@@ -80,6 +70,7 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
         if !intend(job, entry, &wiring.made).await? {
             continue;
         }
+        awaited = is_alone.then_some(entry.row.intents);
         match job.cloud.put_distribution(&spec.distribution, wiring.after.bytes(), &etag).await {
             Ok(accepted) => {
                 tracing::info!(protection = %spec.name, step = "distribution", outcome = "written",
@@ -89,12 +80,13 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
                     // What somebody has edited since is no part of what we added.
                     let is_ours = etag == accepted.etag;
                     let made = if is_ours { as_held(&wiring, &read_back) } else { wiring.made };
+                    held = is_ours.then(|| (etag, made.clone()));
                     if settle(job, entry, spec, made, true, Flips::GoOn).await? {
                         return Ok(Ensured { document: read_back, left });
                     }
                 }
             }
-            Err(fault) if is_doubtful(&fault) => {
+            Err(fault) if is_doubtful(fault.kind) => {
                 tracing::warn!(
                     protection = %spec.name,
                     step = "distribution",
@@ -114,21 +106,56 @@ pub(crate) async fn ensure<C: Observe + Apply, K: Clock>(
     )))
 }
 
-/// What a change of the row has to do with flips that have told it what they are about to write.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Flips {
-    /// The ETag of a write stops those that were planned before it.
-    GoOn,
-    /// A behaviour is given up without a write, so nothing stops a flip that was planned before: it has to be over.
-    Awaited,
+/// What is to be done in the distribution, on what the row and the distribution say.
+struct Plan {
+    /// Whether a request had told the row what it was about to write.
+    is_told: bool,
+    /// Whether no other request can be about to write: what the row has been told of is there, or never will be.
+    is_alone: bool,
+    ours: Option<Ours>,
+    /// Whether behaviours are given up, which no flip may be about to move.
+    gives_up: bool,
+    document: Document,
+    etag: ETag,
+    wiring: Wiring,
 }
 
-/// Whether a request has told the row what it is about to write into a distribution that carries the protection already.
-fn is_intended(row: &Row, id: &DistributionId) -> bool {
-    row.made.replaced.iter().any(|replaced| match replaced {
-        Replaced::Distribution(made) => made.id == *id && !made.written,
-        Replaced::Records(_) | Replaced::HealthCheck(_) => false,
-    })
+/// Makes a plan when nothing has to be waited for any more. `awaited`: the row's count of intents of which none is anybody else's that
+/// may still be written. `None`: look again.
+async fn plan<C: Observe + Apply, K: Clock>(
+    job: &Job<'_, C, K>,
+    entry: &mut Entry,
+    spec: &Spec,
+    others: &[&MadeDistribution],
+    awaited: &mut Option<u64>,
+    attempt: u32,
+) -> Result<Option<Plan>, Stop> {
+    loop {
+        // A Delete may have begun since; its restoration must not be undone.
+        entry.confirm(job).await?;
+        let ours = Ours::of(&entry.row, &spec.distribution);
+        let gives_up = ours.as_ref().is_some_and(|ours| ours.gives_up(spec));
+        if gives_up && let Some(left) = entry.row.awaits_flip(job.clock.now()) {
+            job.pause(left).await?;
+            continue;
+        }
+        let (document, etag) = read(job, &spec.distribution).await?.ok_or_else(|| missing(spec))?;
+        let wiring = match wire(&document, spec, ours.as_ref(), others) {
+            Ok(wiring) => wiring,
+            // Another copy of this request may have written between the two readings: the ledger tells when it is read again.
+            Err(_) if attempt == 1 => return Ok(None),
+            Err(findings) => return Err(Stop::findings(&findings)),
+        };
+        // What is recorded without a write would forget what somebody else is about to write.
+        let is_told = is_intended(&entry.row, &spec.distribution);
+        let is_alone = !is_told || *awaited == Some(entry.row.intents);
+        if wiring.edits.is_empty() && !is_alone {
+            *awaited = Some(entry.row.intents);
+            job.pause(ARRIVES).await?;
+            continue;
+        }
+        return Ok(Some(Plan { is_told, is_alone, ours, gives_up, document, etag, wiring }));
+    }
 }
 
 fn is_settled(ours: Option<&Ours>) -> bool {
@@ -185,6 +212,16 @@ fn as_held(wiring: &Wiring, read_back: &Document) -> MadeDistribution {
     made
 }
 
+/// `made`, with what is known of the behaviours that our write added.
+fn as_known(mut made: MadeDistribution, known: &MadeDistribution) -> MadeDistribution {
+    for behavior in &mut made.behaviors {
+        if let Some(known) = known.behaviors.iter().find(|known| known.path_pattern == behavior.path_pattern) {
+            behavior.cloned.clone_from(&known.cloned);
+        }
+    }
+    made
+}
+
 fn missing(spec: &Spec) -> Stop {
     Stop::findings(&[Finding::structural(
         Code::DistributionMissing,
@@ -211,94 +248,6 @@ pub(crate) async fn read<C: Observe, K: Clock>(
         ))
     })?;
     Ok(Some((document, raw.etag)))
-}
-
-fn is_doubtful(fault: &Fault) -> bool {
-    match fault.kind {
-        FaultKind::Stale | FaultKind::Unknown | FaultKind::Throttled => true,
-        FaultKind::NotFound | FaultKind::AccessDenied | FaultKind::Refused | FaultKind::Malformed => false,
-    }
-}
-
-/// Changes the row, unless it claims other things in the distribution by now than those that the change was planned on: another
-/// copy of this request, or one that was sent in the same second, has written between, and what it added would be taken for what
-/// was there before us. Says whether
-/// the row is as the change makes it; where it is not, everything has to be planned again.
-async fn save_as_planned<C: Observe + Apply, K: Clock>(
-    job: &Job<'_, C, K>,
-    entry: &mut Entry,
-    id: &DistributionId,
-    flips: Flips,
-    change: impl Fn(&mut Row),
-) -> Result<bool, Stop> {
-    // An intent may claim nothing that is not claimed already, and must not be forgotten all the same.
-    let in_distribution = |row: &Row| {
-        let made: Vec<MadeDistribution> = distributions(row).filter(|made| made.id == *id).cloned().collect();
-        (Ours::of(row, id), made)
-    };
-    let planned_on = in_distribution(&entry.row);
-    let is_as_planned = Cell::new(true);
-    let saved = entry.save(job, |row| {
-        let mut next = row.clone();
-        change(&mut next);
-        // Where the row holds the change already, that is our own write, the answer of which was lost.
-        let may_be_flipped = flips == Flips::Awaited && row.awaits_flip(job.clock.now()).is_some();
-        is_as_planned.set(next == *row || (in_distribution(row) == planned_on && !may_be_flipped));
-        if is_as_planned.get() {
-            *row = next;
-        }
-    });
-    saved.await?;
-    Ok(is_as_planned.get())
-}
-
-/// Records what is about to be written, beside what is certainly there, so that a crash can be undone. Says whether it is
-/// recorded, as [`save_as_planned`] does.
-async fn intend<C: Observe + Apply, K: Clock>(
-    job: &Job<'_, C, K>,
-    entry: &mut Entry,
-    made: &MadeDistribution,
-) -> Result<bool, Stop> {
-    save_as_planned(job, entry, &made.id, Flips::GoOn, |row| {
-        let intent = MadeDistribution { written: false, ..made.clone() };
-        match &row.made.distribution {
-            Some(present) if present.written => {
-                // Last, also where it is there already: another request that has planned before this one writes has to notice.
-                let intent = Replaced::Distribution(intent);
-                row.made.replaced.retain(|replaced| *replaced != intent);
-                row.made.replaced.push(intent);
-            }
-            Some(_) | None => row.made.distribution = Some(intent),
-        }
-    })
-    .await
-}
-
-/// Records what is there now. From here on flip and react act on it, so after a write the names that they compare it with
-/// go into the row together with it. Says whether it is recorded, as [`save_as_planned`] does.
-async fn settle<C: Observe + Apply, K: Clock>(
-    job: &Job<'_, C, K>,
-    entry: &mut Entry,
-    spec: &Spec,
-    mut made: MadeDistribution,
-    wrote: bool,
-    flips: Flips,
-) -> Result<bool, Stop> {
-    made.written = true;
-    save_as_planned(job, entry, &spec.distribution, flips, |row| {
-        if let Some(before) = row.made.distribution.take().filter(|before| before.id != made.id) {
-            row.made.replaced.push(Replaced::Distribution(before));
-        }
-        row.made.replaced.retain(|replaced| match replaced {
-            Replaced::Distribution(former) => former.id != made.id,
-            Replaced::Records(_) | Replaced::HealthCheck(_) => true,
-        });
-        row.made.distribution = Some(made.clone());
-        if wrote {
-            row.spec = spec.clone();
-        }
-    })
-    .await
 }
 
 /// What taking a protection out of a distribution came to.
@@ -346,7 +295,7 @@ pub(crate) async fn take_out<C: Observe + Apply, K: Clock>(
                 // The next round reads back: it ends there, with nothing more to do, or mends what was written in between.
                 continue;
             }
-            Err(fault) if is_doubtful(&fault) => changed = true,
+            Err(fault) if is_doubtful(fault.kind) => changed = true,
             Err(fault) if fault.kind == FaultKind::NotFound => return Ok(TakenOut::default()),
             Err(fault) => return Err(Stop::fault("Restoring the distribution", &fault)),
         }

@@ -361,11 +361,11 @@ fn taken_over(left: Row, new: &Row) -> Row {
         distribution.written = false;
     }
     give_up_former(&mut made);
-    Row { made, flips: left.flips, tombstones: left.tombstones, ..new.clone() }
+    Row { made, flips: left.flips, intents: left.intents, tombstones: left.tombstones, ..new.clone() }
 }
 
-/// Whether the row has to be read before anything else is said about it.
-fn is_doubtful(kind: FaultKind) -> bool {
+/// Whether what was to be written has to be read before anything else is said about it.
+pub(crate) fn is_doubtful(kind: FaultKind) -> bool {
     match kind {
         FaultKind::Stale | FaultKind::Unknown | FaultKind::Throttled => true,
         FaultKind::NotFound | FaultKind::AccessDenied | FaultKind::Refused | FaultKind::Malformed => false,

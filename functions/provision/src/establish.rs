@@ -20,6 +20,7 @@ use failopen::tombstone::Tombstone;
 use failopen::wiring::uninspected;
 use jiff::SignedDuration;
 
+use crate::claim::{is_about_to_be_written, let_arrive};
 use crate::declared::{Declared, certain};
 use crate::entry::{Entry, answered, confirm_wanted, overtaken};
 use crate::event::Kind;
@@ -292,6 +293,7 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
     entry: &mut Entry,
     spec: &Spec,
 ) -> Result<Vec<String>, Stop> {
+    let_arrive(job, entry).await?;
     let mut doomed = Doomed::of(&entry.row, spec);
     let mut left = doomed.released.clone();
     let keeps_records = doomed.kept.iter().any(|kept| matches!(kept, Replaced::Records(_)));
@@ -301,6 +303,7 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
     if entry.row.made.replaced.len() == doomed.kept.len() {
         return Ok(left);
     }
+    let told = entry.row.intents;
     let mut handled = entry.row.made.clone();
     give_up_former(&mut handled);
     // A roll-back that comes after this must not take a behaviour that is restored for one that failed open.
@@ -356,8 +359,17 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
     }
     entry
         .save(job, |row| {
-            // What another request has replaced meanwhile is not handled by this one.
-            row.made.replaced.retain(|replaced| !handled.replaced.contains(replaced) && !kept.contains(replaced));
+            // What another request has replaced meanwhile is not handled by this one, nor is what it has told anew.
+            let is_handled = |replaced: &Replaced| {
+                let is_on_its_way = match replaced {
+                    Replaced::Distribution(made) => {
+                        is_about_to_be_written(replaced) && (row.intents != told || made.id == spec.distribution)
+                    }
+                    Replaced::Records(_) | Replaced::HealthCheck(_) => false,
+                };
+                handled.replaced.contains(replaced) && !is_on_its_way
+            };
+            row.made.replaced.retain(|replaced| !is_handled(replaced) && !kept.contains(replaced));
             row.made.replaced.extend_from_slice(&kept);
         })
         .await?;

@@ -4,6 +4,7 @@
 //! is written where is in `failopen::{records, health_check, wiring}`; here is the order, the waiting and the ledger.
 
 mod alarm;
+mod claim;
 mod declared;
 mod distribution;
 mod engine;

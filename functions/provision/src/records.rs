@@ -103,8 +103,13 @@ async fn intend<C: Observe + Apply, K: Clock>(
     entry: &mut Entry,
     wanted: &MadeRecords,
 ) -> Result<(), Stop> {
+    let told = entry.row.intents + 1;
     entry
         .save(job, |row| {
+            // Once, also where the change is made again because the answer was lost.
+            if row.intents < told || row.made.records.as_ref() != Some(wanted) {
+                row.intents += 1;
+            }
             keep_known(row, wanted);
             row.made.records = Some(wanted.clone());
         })
@@ -125,12 +130,14 @@ async fn settle<C: Observe + Apply, K: Clock>(
     wanted: &MadeRecords,
     known: &[MadeRecords],
 ) -> Result<(), Stop> {
-    let seen = entry.row.made.records.clone();
+    let seen = (entry.row.intents, entry.row.made.records.clone());
     // The change may be made several times, on rows that hold it already.
     let meant_since = RefCell::new(Vec::new());
     entry
         .save(job, |row| {
-            meant_since.borrow_mut().extend(row.made.records.clone().filter(|made| seen.as_ref() != Some(made)));
+            if seen != (row.intents, row.made.records.clone()) {
+                meant_since.borrow_mut().extend(row.made.records.clone());
+            }
             keep_known(row, wanted);
             row.made.records = Some(wanted.clone());
             let is_gone = |made: &MadeRecords| {
