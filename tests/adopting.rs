@@ -306,6 +306,28 @@ fn records_stay_while_somebody_else_uses_another_origin_that_leads_there() {
 }
 
 #[test]
+fn records_stay_also_while_somebody_uses_them_in_a_distribution_that_an_update_has_left() {
+    let world = World::bare();
+    let second = RICH_DISTRIBUTION.replacen("console-2019-06-14T09:21:44.512Z", "console-2020", 1);
+    world.cloud.cloudfront().add(DistributionId::new(SECOND), second.into_bytes(), world.clock.aws_now());
+    let mut stack = Stack::new(&world);
+    succeeded(stack.create());
+    add_origin(&world);
+    point_at_it(&world, "/account/*");
+    succeeded(stack.set(json!({"DistributionId": SECOND})).update());
+    assert_eq!(world.target("*"), application_origin(), "what is ours is restored");
+    succeeded(stack.set(json!({"RecordTtl": "31"})).update());
+
+    let refused = reason(&stack.delete());
+    let used = format!("origin `{}` is still used by behaviour `/account/*`", their_origin());
+    assert!(refused.contains(&used) && refused.contains("E2EXAMPLE"), "{refused}");
+    assert_eq!(world.cloud.resolve(&failover_record()), Some(vec![inspection().to_string()]));
+    world.retarget_by_hand("/account/*", &application_origin());
+    succeeded(stack.delete());
+    assert_eq!(world.cloud.resolve(&failover_record()), None);
+}
+
+#[test]
 fn an_update_leaves_records_that_somebody_else_uses_until_nobody_does() {
     let world = World::bare();
     let mut stack = Stack::new(&world);

@@ -3,7 +3,7 @@
 use failopen::alarm::AlarmState;
 use failopen::id::{DistributionId, HealthCheckId, Hostname, OriginId, PathPattern};
 use failopen::ledger::Lifecycle;
-use failopen::port::{Delegation, FailoverRole, HealthCheckConfig, RecordSet, Resolution};
+use failopen::port::{Delegation, FailoverRole, FaultKind, HealthCheckConfig, RecordSet, Resolution};
 use failopen::posture::Posture;
 use failopen::resolution::{Ending, Link};
 use failopen_tests::stack::Stack;
@@ -444,6 +444,42 @@ fn a_record_that_another_distribution_shares_is_not_removed_under_it() {
     assert!(answers(&renamed));
     succeeded(first.delete());
     nothing_of_ours_is_left(&world);
+}
+
+#[test]
+fn a_record_that_is_shared_is_not_removed_under_a_protection_that_has_not_finished_leaving_it() {
+    let world = World::bare();
+    let mut first = Stack::new(&world);
+    succeeded(first.create());
+    let mut second = sharing(&world);
+    succeeded(second.create());
+    // It writes the first one's distribution, and then may not take itself out of its own.
+    world.cloud.on(Operation::UpdateDistribution).nth(2).fail(FaultKind::AccessDenied);
+    let moved = json!({"DistributionId": distribution(), "Traffic": ["/checkout/*"],
+        "FailoverRecord": "cq-origin-new.cq-route.com"});
+    let failed = reason(&second.set(moved).update());
+    assert!(failed.contains("Restoring the distribution"), "{failed}");
+    world.cloud.heal();
+    let refused = reason(&first.delete());
+    assert!(refused.contains("in distribution E3SECOND, origin `failopen-shop` is still used"), "{refused}");
+    assert!(world.cloud.resolve(&failover_record()).is_some());
+}
+
+#[test]
+fn a_protection_that_shares_a_record_is_gone_from_every_edge_when_its_delete_has_ended() {
+    let world = World::bare();
+    succeeded(Stack::new(&world).create());
+    let mut second = sharing(&world);
+    succeeded(second.create());
+    let asks = |world: &World| {
+        let now = world.clock.aws_now();
+        let cloudfront = world.cloud.cloudfront();
+        let on_edges = cloudfront.on_edges(&DistributionId::new(SECOND), now);
+        on_edges.iter().any(|bytes| String::from_utf8_lossy(bytes).contains("failopen-shop"))
+    };
+    assert!(asks(&world));
+    succeeded(second.delete());
+    assert!(!asks(&world), "whoever removes the record next takes nothing down");
 }
 
 #[test]

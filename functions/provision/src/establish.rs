@@ -319,6 +319,14 @@ async fn remove_replaced<C: Observe + Apply, K: Clock>(
             )));
         }
         left.extend(taken_out.left);
+        if !taken_out.uses_records.is_empty() {
+            // Nothing else looks there, so it is claimed until nobody uses them.
+            let is_there = |replaced: &&Replaced| match replaced {
+                Replaced::Distribution(made) => made.id == ours.distribution,
+                Replaced::Records(_) | Replaced::HealthCheck(_) => false,
+            };
+            doomed.kept.extend(entry.row.made.replaced.iter().filter(is_there).cloned());
+        }
         left.extend(taken_out.uses_records.into_iter().map(|user| {
             format!(
                 "in the former distribution {}, {user}, which leads to records of this protection: they go when it is deleted, so \

@@ -140,10 +140,11 @@ async fn restore<C: Observe + Apply, K: Clock>(job: &Job<'_, C, K>, row: &Row) -
     }
     for round in 1..=ROUNDS {
         let first = take_out_everywhere(job, row, &claims).await?;
-        let Some(ttl) = ttl.filter(|_| !claims.is_empty()) else { return Ok(first.left) };
+        // Also without records of our own: those of another protection, for which these edges ask, may go next.
         for ours in &claims {
             distribution::wait_until_deployed(job, &ours.distribution).await?;
         }
+        let Some(ttl) = ttl.filter(|_| !claims.is_empty()) else { return Ok(first.left) };
         // Edges that asked for the record just before keep its answer for the TTL.
         job.pause(SignedDuration::from_secs(i64::from(ttl)).max(IN_FLIGHT)).await?;
         // A Create that is still running may have written after our look: its origin must not lead to nothing.

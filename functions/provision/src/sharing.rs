@@ -19,7 +19,11 @@ pub(crate) async fn sharers<C: Observe, K: Clock>(
     names: &[Hostname],
 ) -> Result<Vec<String>, Stop> {
     let rows = neighbors(job.cloud, job.clock).await?.rows;
-    let shares = |other: &&Row| other.name != row.name && names.contains(&other.spec.failover_record);
+    // A row that replaces something may still lead to a name that it is giving up.
+    let shares = |other: &&Row| {
+        let may_lead_there = names.contains(&other.spec.failover_record) || !other.made.replaced.is_empty();
+        other.name != row.name && may_lead_there
+    };
     let theirs = rows.iter().filter(shares).flat_map(distributions).map(|made| &made.id);
     let own: BTreeSet<&DistributionId> = distributions(row).map(|made| &made.id).collect();
     users(job, theirs.filter(|id| !own.contains(id)).collect(), names).await
