@@ -36,7 +36,8 @@ pub(crate) fn is_intended(row: &Row, id: &DistributionId) -> bool {
     })
 }
 
-/// Whether what stands among the replaced is no former thing but what a request is about to write, or was when it died.
+/// Whether what stands among the replaced is what a request is about to write, or was when it died. A former distribution that is being
+/// given up reads the same: waiting for that costs time only.
 pub(crate) fn is_about_to_be_written(replaced: &Replaced) -> bool {
     match replaced {
         Replaced::Distribution(made) => !made.written,
